@@ -8,6 +8,7 @@ package value
 import (
 	"math"
 	"time"
+	"unsafe"
 )
 
 // Type tells which of a Value's fields counts. The numbers of the scalar types
@@ -113,8 +114,10 @@ func OfTime(t time.Time) Value {
 // OfStatus returns a Status code.
 func OfStatus(code uint32) Value { return Value{typ: Status, bits: uint64(code)} }
 
-// OfBytes returns Bytes that share b.
-func OfBytes(b []byte) Value { return Value{typ: Bytes, ref: b} }
+// OfBytes returns Bytes that share b, which must not change from then on.
+func OfBytes(b []byte) Value {
+	return Value{typ: Bytes, text: unsafe.String(unsafe.SliceData(b), len(b))}
+}
 
 // OfArray returns an Array of slice, which must be a slice of a Go scalar,
 // string, time.Time, []byte or Value, and is shared.
@@ -145,8 +148,8 @@ func (v Value) Float() (float64, bool) {
 	}
 }
 
-// Text returns the text of a textual value.
+// Text returns the text of a textual value, or the bytes of Bytes.
 func (v Value) Text() string { return v.text }
 
-// Ref returns what an Array, a Struct or Bytes share.
+// Ref returns what an Array or a Struct shares.
 func (v Value) Ref() any { return v.ref }
