@@ -32,6 +32,7 @@ const (
 	KindSchemaRegistry   Kind = "schemaRegistry"
 	KindSchema           Kind = "schema"
 	KindSchemaVersion    Kind = "schemaVersion"
+	KindSecret           Kind = "secret" // only in a Change: secrets are not documents
 )
 
 // Key identifies a resource. Parent is the path of what the resource lives in,
@@ -75,10 +76,10 @@ type Meta struct {
 	Tags             map[string]string `json:"tags,omitempty"`
 	ExtendedLocation *ExtendedLocation `json:"extendedLocation,omitempty"`
 
-	Generation int64     `json:"generation"` // +1 with each change of the spec, from 1; shown as properties.version
-	Revision   Revision  `json:"revision"`   // of the last write
-	Created    time.Time `json:"created"`
-	Updated    time.Time `json:"updated"`
+	Generation int64     `json:"generation,omitzero"` // +1 with each change of the spec, from 1; shown as properties.version
+	Revision   Revision  `json:"revision,omitzero"`   // of the last write
+	Created    time.Time `json:"created,omitzero"`
+	Updated    time.Time `json:"updated,omitzero"`
 }
 
 // ExtendedLocation is where Azure would place a resource: a custom location.

@@ -1,0 +1,306 @@
+package registry_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/iotops/iotops/internal/registry"
+	"github.com/iotops/iotops/pkg/fault"
+	"github.com/iotops/iotops/pkg/model"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("IOTOPS_TEST_WRITER"); dir != "" {
+		writeForever(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func open(t *testing.T, dir string) *registry.Store {
+	t.Helper()
+	s, err := registry.Open(t.Context(), dir, registry.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func device(name string) *model.Device {
+	d := &model.Device{Meta: model.Meta{Name: name, Parent: "default/default", Tags: map[string]string{"a": "b"}}}
+	d.Properties.Endpoints.Inbound = map[string]*model.Endpoint{
+		"plc": {EndpointType: model.EndpointOPCUA, Address: "opc.tcp://localhost:4840", AdditionalConfiguration: `{ "z" :1}`},
+	}
+	return d
+}
+
+func asset(name string) *model.Asset {
+	a := &model.Asset{Meta: model.Meta{Name: name, Parent: "default/default"}}
+	a.Properties.DeviceRef = model.DeviceRef{DeviceName: "Line1", EndpointName: "plc"}
+	return a
+}
+
+func put(t *testing.T, s *registry.Store, o model.Object, p registry.Precondition) error {
+	t.Helper()
+	return s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Put(t.Context(), o, p) })
+}
+
+func TestDefaultsAreThereFromTheStart(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "new", "folder"))
+	inst, err := registry.Get[*model.Instance](t.Context(), s, model.Key{Kind: model.KindInstance, Parent: "default", Name: "default"})
+	require.NoError(t, err)
+	key, err := model.ParseID(model.KindNamespace, inst.Properties.ADRNamespaceRef.ResourceID)
+	require.NoError(t, err)
+	_, err = registry.Get[*model.Namespace](t.Context(), s, key)
+	require.NoError(t, err)
+	rev, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, rev)
+}
+
+func TestRoundTripKeepsEverything(t *testing.T) {
+	s := open(t, t.TempDir())
+	d := device("Line1")
+	require.NoError(t, put(t, s, d, registry.MustCreate))
+	require.EqualValues(t, 1, d.Generation)
+	got, err := registry.Get[*model.Device](t.Context(), s, model.Key{Kind: model.KindDevice, Parent: "DEFAULT/Default", Name: "LINE1"})
+	require.NoError(t, err)
+	require.Equal(t, d, got, "the configuration text byte for byte too")
+
+	again := device("line1")
+	require.NoError(t, put(t, s, again, registry.None))
+	require.Equal(t, "Line1", again.Name, "the case of the first writer stays")
+	require.EqualValues(t, 1, again.Generation, "nothing changed, so nothing is written")
+	require.Equal(t, d.Revision, again.Revision)
+}
+
+func TestPreconditions(t *testing.T) {
+	s := open(t, t.TempDir())
+	require.True(t, fault.Is(put(t, s, device("line1"), registry.MustExist), fault.NotFound))
+	require.NoError(t, put(t, s, device("line1"), registry.MustCreate))
+	require.True(t, fault.Is(put(t, s, device("LINE1"), registry.MustCreate), fault.Conflict))
+	changed := device("line1")
+	changed.Properties.Model = "x"
+	require.True(t, fault.Is(put(t, s, changed, registry.IfGeneration(7)), fault.Conflict))
+	require.NoError(t, put(t, s, changed, registry.IfGeneration(1)))
+	require.EqualValues(t, 2, changed.Generation)
+}
+
+func TestAWriteThatFailsChangesNothing(t *testing.T) {
+	s := open(t, t.TempDir())
+	before, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	sentinel := errors.New("no")
+	err = s.Update(t.Context(), func(tx *registry.Tx) error {
+		require.NoError(t, tx.Put(t.Context(), device("line1"), registry.None))
+		return sentinel
+	})
+	require.ErrorIs(t, err, sentinel)
+	bad := device("line1")
+	bad.Properties.Endpoints.Inbound["plc"].Address = ""
+	require.True(t, fault.Is(put(t, s, bad, registry.None), fault.Invalid))
+	after, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
+func TestDeleteAndRecreate(t *testing.T) {
+	s := open(t, t.TempDir())
+	d := device("line1")
+	require.NoError(t, put(t, s, d, registry.None))
+	require.NoError(t, put(t, s, asset("oven"), registry.None))
+	refs, err := registry.Referrers(t.Context(), s, d.Key())
+	require.NoError(t, err)
+	require.Equal(t, []model.Key{{Kind: model.KindAsset, Parent: "default/default", Name: "oven"}}, refs)
+	ns := model.Key{Kind: model.KindNamespace, Parent: "default", Name: "default"}
+	del := func(k model.Key) error {
+		return s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Delete(t.Context(), k, registry.None) })
+	}
+	require.True(t, fault.Is(del(ns), fault.Conflict))
+	since, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.SetStatus(t.Context(), d.Key(), &model.Status{HealthState: &model.HealthState{Status: model.HealthAvailable}}))
+	require.NoError(t, del(d.Key()))
+	require.True(t, fault.Is(del(d.Key()), fault.NotFound))
+	st, err := registry.Status(t.Context(), s, d.Key())
+	require.NoError(t, err)
+	require.Nil(t, st)
+	changes, err := s.Changes(t.Context(), since)
+	require.NoError(t, err)
+	require.Equal(t, []model.Change{{Key: d.Key(), Revision: since + 1, Deleted: true}}, changes)
+	require.NoError(t, put(t, s, device("line1"), registry.MustCreate))
+	past, err := registry.History(t.Context(), s, d.Key())
+	require.NoError(t, err)
+	require.Equal(t, []string{"create", "delete", "create"}, []string{past[0].Operation, past[1].Operation, past[2].Operation})
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	s, err := registry.Open(t.Context(), t.TempDir(), registry.Options{History: 5})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	for i := range 64 {
+		d := device("line1")
+		d.Properties.Model = fmt.Sprint(i)
+		require.NoError(t, put(t, s, d, registry.None))
+	}
+	past, err := registry.History(t.Context(), s, device("line1").Key())
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(past), 5+16)
+	require.Contains(t, string(past[0].Spec), `"model":"63"`)
+}
+
+func TestListStreamsInOrder(t *testing.T) {
+	s := open(t, t.TempDir())
+	require.NoError(t, s.Update(t.Context(), func(tx *registry.Tx) error {
+		for _, name := range []string{"ccc", "aaa", "bbb"} {
+			if err := tx.Put(t.Context(), asset(name), registry.None); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	names := func(q registry.Query) []string {
+		var list []string
+		for a, err := range registry.List[*model.Asset](t.Context(), s, q) {
+			require.NoError(t, err)
+			list = append(list, a.Name)
+		}
+		return list
+	}
+	require.Equal(t, []string{"aaa", "bbb", "ccc"}, names(registry.Query{}))
+	require.Equal(t, []string{"bbb"}, names(registry.Query{Name: "BBB"}))
+	require.Len(t, names(registry.Query{Device: "LINE1", Endpoint: "plc", Parent: "Default/default"}), 3)
+	require.Len(t, names(registry.Query{ParentPrefix: "default/"}), 3)
+	require.Empty(t, names(registry.Query{Device: "other"}))
+	for range registry.List[*model.Asset](t.Context(), s, registry.Query{}) {
+		break
+	}
+}
+
+func TestStatusNeverMovesTheRevision(t *testing.T) {
+	s := open(t, t.TempDir())
+	d := device("line1")
+	require.NoError(t, put(t, s, d, registry.None))
+	require.NoError(t, s.SetStatus(t.Context(), d.Key(), &model.Status{Config: &model.ConfigStatus{Version: 1}}))
+	rev, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, d.Revision, rev)
+	st, err := registry.Status(t.Context(), s, d.Key())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, st.Config.Version)
+}
+
+func TestWaitSeesOtherStores(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	const writes = 50
+	var wg sync.WaitGroup
+	for _, s := range []*registry.Store{a, b} {
+		wg.Go(func() {
+			for i := range writes {
+				d := device("line1")
+				d.Properties.Model = fmt.Sprintf("%p-%d", s, i)
+				if err := s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Put(t.Context(), d, registry.None) }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	rev, err := model.Revision(2), error(nil)
+	for rev < 2+2*writes {
+		rev, err = a.Wait(t.Context(), rev)
+		require.NoError(t, err)
+	}
+	wg.Wait()
+	changes, err := a.Changes(t.Context(), 2)
+	require.NoError(t, err)
+	require.Len(t, changes, 1, "each key once")
+	require.Equal(t, rev, changes[0].Revision)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = a.Wait(ctx, rev)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestConcurrentEditsAllCount(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	require.NoError(t, put(t, s, asset("oven"), registry.None))
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			other, err := registry.Open(t.Context(), dir, registry.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = other.Close() }()
+			for i := range 10 {
+				_, err := registry.Edit(t.Context(), other, asset("oven").Key(), func(a *model.Asset) error {
+					return a.AddDataset(model.Dataset{Name: fmt.Sprintf("%d-%d", worker, i)}, false)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	a, err := registry.Get[*model.Asset](t.Context(), s, asset("oven").Key())
+	require.NoError(t, err)
+	require.Len(t, a.Properties.Datasets, 80)
+	require.EqualValues(t, 81, a.Generation)
+}
+
+func TestANewerFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, open(t, dir).Close())
+	db, err := sql.Open("sqlite", filepath.Join(dir, registry.FileName))
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `PRAGMA user_version = 999`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	_, err = registry.Open(t.Context(), dir, registry.Options{})
+	require.True(t, fault.Is(err, fault.Invalid))
+	require.ErrorContains(t, err, "newer iotops")
+	require.NotEmpty(t, fault.Hints(err))
+}
+
+func TestWhatIsNotADatabaseIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, registry.FileName), []byte("this is not a database, but long enough to be read as one ......................................................"), 0o600))
+	_, err := registry.Open(t.Context(), dir, registry.Options{})
+	require.ErrorContains(t, err, "damaged")
+	require.NotEmpty(t, fault.Hints(err))
+}
+
+func TestAFullDiskChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	registry.LimitPages(t, s, 40)
+	var err error
+	for i := 0; err == nil && i < 1000; i++ {
+		d := device(fmt.Sprintf("line%d", i))
+		d.Properties.Manufacturer = string(make([]byte, 2000))
+		err = put(t, s, d, registry.None)
+	}
+	require.Equal(t, "DiskFull", fault.CodeOf(err))
+	require.True(t, fault.Is(err, fault.Unavailable))
+	rev, revErr := s.Revision(t.Context())
+	require.NoError(t, revErr)
+	n := 0
+	for _, err := range registry.List[*model.Device](t.Context(), s, registry.Query{}) {
+		require.NoError(t, err)
+		n++
+	}
+	require.EqualValues(t, n+2, rev)
+}

@@ -1,0 +1,128 @@
+package model
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// Render returns a resource in the form in which Azure's commands print it:
+// the envelope of the resource model with properties, version and status.
+// Members that are absent are left out. The result belongs to the caller.
+func Render(o Object, st *Status) (map[string]any, error) {
+	doc, err := toMap(o)
+	if err != nil {
+		return nil, err
+	}
+	head, key := o.Head(), o.Key()
+	for _, internal := range []string{"parent", "generation", "revision", "created", "updated"} {
+		delete(doc, internal)
+	}
+	doc["id"] = ID(key)
+	doc["type"] = TypeName(key.Kind)
+	doc["resourceGroup"] = key.Group()
+	doc["systemData"] = map[string]any{
+		"createdAt": head.Created.Format(time.RFC3339Nano), "lastModifiedAt": head.Updated.Format(time.RFC3339Nano),
+		"createdBy": "iotops", "createdByType": "Application", "lastModifiedBy": "iotops", "lastModifiedByType": "Application",
+	}
+	props, ok := doc["properties"].(map[string]any)
+	if !ok {
+		props = map[string]any{}
+		doc["properties"] = props
+	}
+	props["provisioningState"] = "Succeeded"
+	if versioned(key.Kind) {
+		props["version"] = head.Generation
+		props["lastTransitionTime"] = head.Updated.Format(time.RFC3339Nano)
+		if _, ok := props["enabled"]; !ok {
+			props["enabled"] = true
+		}
+	}
+	if st != nil {
+		status, err := toMap(st)
+		if err != nil {
+			return nil, err
+		}
+		props["status"] = renderStatus(key.Kind, status)
+	}
+	return doc, nil
+}
+
+func versioned(k Kind) bool {
+	return k == KindDevice || k == KindAsset || k == KindClassicAsset
+}
+
+// renderStatus gives classic kinds the shape that their API has.
+func renderStatus(k Kind, status map[string]any) map[string]any {
+	if k != KindClassicAsset && k != KindEndpointProfile {
+		return status
+	}
+	classic := map[string]any{}
+	for _, same := range []string{"datasets", "healthState"} {
+		if v, ok := status[same]; ok {
+			classic[same] = v
+		}
+	}
+	var failures []any
+	collect := func(holder map[string]any) {
+		if e, ok := holder["error"]; ok {
+			failures = append(failures, e)
+		}
+	}
+	if config, ok := status["config"].(map[string]any); ok {
+		classic["version"] = config["version"]
+		collect(config)
+	}
+	if datasets, ok := status["datasets"].([]any); ok {
+		for _, d := range datasets {
+			if d, ok := d.(map[string]any); ok {
+				collect(d)
+			}
+		}
+	}
+	if ends, ok := status["endpoints"].(map[string]any); ok {
+		if inbound, ok := ends["inbound"].(map[string]any); ok {
+			for _, e := range inbound {
+				if e, ok := e.(map[string]any); ok {
+					collect(e)
+					if health, ok := e["healthState"]; ok {
+						classic["healthState"] = health
+					}
+				}
+			}
+		}
+	}
+	if failures != nil {
+		classic["errors"] = failures
+	}
+	return classic
+}
+
+// RenderRow returns the row that the query commands of Azure's asset family
+// print for a resource.
+func RenderRow(o Object) map[string]any {
+	head, key := o.Head(), o.Key()
+	row := map[string]any{
+		"id": ID(key), "customLocation": nil, "location": head.Location, "name": head.Name, "resourceGroup": key.Group(),
+		"provisioningState": "Succeeded", "tags": nil, "type": TypeName(key.Kind), "subscriptionId": Subscription,
+	}
+	if head.ExtendedLocation != nil {
+		row["customLocation"] = head.ExtendedLocation.Name
+	}
+	if len(head.Tags) > 0 {
+		row["tags"] = head.Tags
+	}
+	return row
+}
+
+// toMap returns v as JSON has it, numbers kept to the digit.
+func toMap(v any) (map[string]any, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	doc := map[string]any{}
+	return doc, dec.Decode(&doc)
+}
