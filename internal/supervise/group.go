@@ -67,6 +67,10 @@ type worker[S any] struct {
 	done    chan struct{}
 	updates chan S // capacity 1
 
+	// Behind the Group's mu; set by Remove and Drop.
+	leaving bool
+	next    *S // what to start with once this worker has ended
+
 	mu     sync.Mutex
 	latest S // what the next run starts with
 	status Status
@@ -106,9 +110,18 @@ func (g *Group[K, S]) Set(key K, spec S) {
 		return
 	}
 	if w := g.workers[key]; w != nil {
+		if w.leaving {
+			w.next = &spec
+			return
+		}
 		w.offer(spec)
 		return
 	}
+	g.start(key, spec)
+}
+
+// start runs key with spec. The caller holds mu.
+func (g *Group[K, S]) start(key K, spec S) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	w := &worker[S]{
 		cancel: cancel, done: make(chan struct{}), updates: make(chan S, 1),
@@ -120,19 +133,37 @@ func (g *Group[K, S]) Set(key K, spec S) {
 
 // Remove ends key's goroutine and waits for it. A key that is not there is no error.
 func (g *Group[K, S]) Remove(key K) {
+	if w := g.drop(key); w != nil {
+		<-w.done
+	}
+}
+
+// Drop is Remove without waiting. A Set that follows starts a new run as soon
+// as the old one has ended.
+func (g *Group[K, S]) Drop(key K) { g.drop(key) }
+
+func (g *Group[K, S]) drop(key K) *worker[S] {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	w := g.workers[key]
-	g.mu.Unlock()
-	if w == nil {
+	if w != nil {
+		w.leaving, w.next = true, nil
+		w.cancel()
+	}
+	return w
+}
+
+// ended takes a worker that was dropped off the list, and starts its successor.
+func (g *Group[K, S]) ended(key K, w *worker[S]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !w.leaving || g.workers[key] != w {
 		return
 	}
-	w.cancel()
-	<-w.done
-	g.mu.Lock()
-	if g.workers[key] == w {
-		delete(g.workers, key)
+	delete(g.workers, key)
+	if w.next != nil && !g.stopped {
+		g.start(key, *w.next)
 	}
-	g.mu.Unlock()
 }
 
 // Stop ends all goroutines and waits for them.
@@ -171,6 +202,7 @@ func (g *Group[K, S]) snapshot() map[K]*worker[S] {
 // loop runs one key until ctx ends.
 func (g *Group[K, S]) loop(ctx context.Context, key K, w *worker[S]) {
 	defer close(w.done)
+	defer g.ended(key, w)
 	defer w.cancel()
 	if !g.takeTurn(ctx) {
 		return
