@@ -4,8 +4,8 @@ package host
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -120,7 +120,7 @@ func (h *Host) Run(ctx context.Context, key model.UnitKey, a *model.Assignment, 
 	u.begin(c.Info().Name, accepted, refused)
 	err = h.connect(ctx, c, u, accepted, updates)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is no failure
+		return nil // being stopped is no failure
 	}
 	u.ended(err)
 	return err
@@ -160,8 +160,11 @@ func forward(ctx context.Context, c connector.Connector, u *unit, running *model
 				u.reject(next, err)
 				continue
 			}
-			running = accepted
 			u.update(accepted, refused)
+			if len(refused) > 0 && slices.Equal(accepted.Assets, running.Assets) {
+				continue // nothing is left of what changed
+			}
+			running = accepted
 			select { // the latest wins
 			case <-out:
 			default:
@@ -221,10 +224,6 @@ func find(running *model.Assignment, asset *model.Asset) *model.Asset {
 func rejected(err error) error {
 	if k := fault.KindOf(err); k == fault.Invalid || k == fault.Unsupported {
 		return err
-	}
-	var e *fault.Error
-	if errors.As(err, &e) {
-		return &fault.Error{Kind: fault.Invalid, Code: fault.CodeOf(err), Err: err}
 	}
 	return fault.As(fault.Invalid, err, "configuration")
 }

@@ -62,7 +62,7 @@ func codeOf(err error) string {
 	if code := fault.CodeOf(err); code != "" {
 		return code
 	}
-	switch fault.KindOf(err) { //nolint:exhaustive // the rest is one
+	switch fault.KindOf(err) {
 	case fault.Invalid:
 		return "InvalidConfiguration"
 	case fault.Unsupported:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
@@ -193,9 +194,7 @@ func (g *Group[K, S]) snapshot() map[K]*worker[S] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	workers := make(map[K]*worker[S], len(g.workers))
-	for key, w := range g.workers {
-		workers[key] = w
-	}
+	maps.Copy(workers, g.workers)
 	return workers
 }
 
