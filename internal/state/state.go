@@ -157,6 +157,9 @@ func (u unitState) Load(ctx context.Context, key string) ([]byte, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
+	if data == nil && err == nil {
+		data = []byte{} // there is a value, and it is empty
+	}
 	return data, fault.As(fault.Unavailable, err, "read state")
 }
 
