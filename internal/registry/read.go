@@ -65,7 +65,7 @@ func List[T model.Object](ctx context.Context, r Reader, q Query) iter.Seq2[T, e
 	kind := zero.Kind()
 	return func(yield func(T, error) bool) {
 		where, args := q.where(kind)
-		rows, err := r.queryer().QueryContext(ctx, `SELECT `+columns+` FROM object WHERE `+where+` ORDER BY pkey, nkey`, args...)
+		rows, err := r.queryer().QueryContext(ctx, `SELECT `+columns+` FROM object `+q.index()+` WHERE `+where+` ORDER BY pkey, nkey`, args...)
 		if err != nil {
 			yield(zero, classify(err))
 			return
@@ -120,6 +120,20 @@ func (q Query) where(kind model.Kind) (string, []any) {
 	return strings.Join(where, " AND "), args
 }
 
+// index names the index that finds what refers to a device or a profile. Left
+// to itself, SQLite prefers the primary key and computes the column of each
+// resource of the namespace.
+func (q Query) index() string {
+	switch {
+	case q.Device != "":
+		return "INDEXED BY object_device"
+	case q.Profile != "":
+		return "INDEXED BY object_profile"
+	default:
+		return ""
+	}
+}
+
 // Edit reads a resource, lets fn change it, checks it and writes it, in one
 // transaction. It returns the resource as it is afterwards.
 func Edit[T model.Object](ctx context.Context, s *Store, k model.Key, fn func(T) error) (T, error) {
@@ -142,16 +156,16 @@ func Edit[T model.Object](ctx context.Context, s *Store, k model.Key, fn func(T)
 // or (with its name) nothing else.
 func Referrers(ctx context.Context, r Reader, k model.Key) ([]model.Key, error) {
 	f := k.Fold()
-	column, kind := "device", model.KindAsset
+	index, column, kind := "object_device", "device", model.KindAsset
 	switch k.Kind { //nolint:exhaustive // only these two are referred to by assets
 	case model.KindDevice:
 	case model.KindEndpointProfile:
-		column, kind = "profile", model.KindClassicAsset
+		index, column, kind = "object_profile", "profile", model.KindClassicAsset
 	default:
 		return nil, nil
 	}
 	rows, err := r.queryer().QueryContext(ctx,
-		`SELECT parent, name FROM object WHERE kind = ? AND pkey = ? AND `+column+` = ? AND deleted = 0 ORDER BY nkey`, kind, f.Parent, f.Name)
+		`SELECT parent, name FROM object INDEXED BY `+index+` WHERE kind = ? AND pkey = ? AND `+column+` = ? AND deleted = 0 ORDER BY nkey`, kind, f.Parent, f.Name)
 	if err != nil {
 		return nil, classify(err)
 	}
