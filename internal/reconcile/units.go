@@ -89,6 +89,7 @@ func (l *Loop) tell(source model.Key, o model.Object, assets []model.Object, wan
 		case !enabled(asset):
 			l.board.Idle(asset, reasonAssetDisabled, "the asset is disabled")
 		case why[key] != nil:
+			l.o.Log.Warn("asset not served", "asset", key.Name, "err", why[key])
 			l.board.Refuse(asset, why[key])
 		case off:
 			l.board.Idle(asset, reasonDeviceDisabled, "its device is disabled")
@@ -173,7 +174,7 @@ func otherAssets(was, a *model.Assignment) bool {
 // ownSecret reports whether a changed secret is one of the instance.
 func ownSecret(secret, instance model.Key) bool {
 	path := instance.Parent + "/" + instance.Name
-	return strings.EqualFold(secret.Parent, path) || strings.EqualFold(secret.Parent, instance.Name)
+	return strings.EqualFold(secret.Parent, path)
 }
 
 // mentions reports whether an endpoint refers to the secret "name/entry".
