@@ -54,7 +54,7 @@ func failed(code string, err error) state {
 	if code == "" {
 		code = codeOf(err)
 	}
-	return state{model.HealthUnavailable, code, err.Error(), err}
+	return state{model.HealthUnavailable, code, explain(err), err}
 }
 
 // codeOf returns a stable name for an error that may not carry one.
@@ -76,11 +76,16 @@ func codeOf(err error) string {
 	}
 }
 
+// explain says what is wrong and, where that is known, what to do about it.
+func explain(err error) string {
+	return strings.Join(append([]string{err.Error()}, fault.Hints(err)...), ". ")
+}
+
 func statusError(err error) *model.StatusError {
 	if err == nil {
 		return nil
 	}
-	return &model.StatusError{Code: codeOf(err), Message: err.Error()}
+	return &model.StatusError{Code: codeOf(err), Message: explain(err)}
 }
 
 func (s state) healthState() *model.HealthState {
@@ -152,7 +157,7 @@ func (v view) ofAsset(p *post) *model.Status {
 	switch {
 	case a.err != nil:
 		s.Config = &model.ConfigStatus{Version: a.spec.Generation, Error: statusError(a.err)}
-		s.HealthState = state{model.HealthUnavailable, codeOf(a.err), a.err.Error(), a.err}.healthState()
+		s.HealthState = failed("", a.err).healthState()
 	case a.idle != nil:
 		s.Config = &model.ConfigStatus{Version: a.spec.Generation}
 		s.HealthState = state{health: model.HealthUnknown, reason: a.idle.code, message: a.idle.message}.healthState()

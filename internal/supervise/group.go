@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -269,7 +270,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	kind := fault.KindOf(err)
 	if kind == fault.Invalid || kind == fault.Unsupported || kind == fault.NotFound {
 		w.set(Status{State: Rejected, Restarts: restarts, Err: err, Since: time.Now()})
-		g.o.Log.Error("unit rejected", "unit", fmt.Sprint(key), "err", err)
+		g.o.Log.Error("unit rejected", "unit", fmt.Sprint(key), "err", err, "hint", hint(err))
 		select {
 		case <-w.updates:
 			return newSpec
@@ -285,7 +286,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 	wait += rand.N(wait/5 + 1)
 	w.set(Status{State: Waiting, Restarts: restarts, Err: err, Since: time.Now(), Wait: wait})
-	g.o.Log.Warn("unit failed", "unit", fmt.Sprint(key), "err", err, "retry_in", wait.Round(time.Millisecond).String())
+	g.o.Log.Warn("unit failed", "unit", fmt.Sprint(key), "err", err, "hint", hint(err), "retry_in", wait.Round(time.Millisecond).String())
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -297,6 +298,9 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 		return ended
 	}
 }
+
+// hint is what a person can do about err.
+func hint(err error) string { return strings.Join(fault.Hints(err), " ") }
 
 // offer makes spec the latest. One that nobody has taken yet is replaced.
 func (w *worker[S]) offer(spec S) {
