@@ -147,8 +147,8 @@ func connect(ctx context.Context, t target) (*session, error) {
 // secure checks the server's certificate and puts ours into cfg.
 func secure(t target, chosen *ua.EndpointDescription, cfg *uasc.Config) (pki.Own, error) {
 	if !t.settings.endpoint.Security.AutoAccept {
-		if err := t.pki.Check(chosen.ServerCertificate); err != nil {
-			return pki.Own{}, untrusted(t.pki, chosen.ServerCertificate, err)
+		if err := t.pki.Check(leaf(chosen.ServerCertificate)); err != nil {
+			return pki.Own{}, untrusted(t.pki, leaf(chosen.ServerCertificate), err)
 		}
 	}
 	name := t.settings.endpoint.ApplicationName
