@@ -74,6 +74,9 @@ func (s *IO) Infof(format string, args ...any) {
 	}
 }
 
+// Line prints a plain line beside the result, such as a recommendation.
+func (s *IO) Line(text string) { _, _ = fmt.Fprintln(s.ErrOut, text) }
+
 func (s *IO) say(l level, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if s.ErrTTY {

@@ -243,3 +243,8 @@ func Pairs(tokens []string, option string, warn func(string)) []Pair {
 	}
 	return list
 }
+
+// Location returns a location as Azure spells it: lower case, without spaces.
+func Location(text string) string {
+	return strings.ToLower(strings.ReplaceAll(text, " ", ""))
+}
