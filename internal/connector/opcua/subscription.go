@@ -40,6 +40,11 @@ func following(n uint32) uint32 {
 // after reports whether a comes after b, wrapping considered.
 func after(a, b uint32) bool { return int32(a-b) > 0 } //nolint:gosec // the difference is meant to wrap
 
+// firstSequence is the number of a subscription's first notification (OPC
+// 10000-4, 5.13.1). It is not learnt from what comes first: with several
+// requests in flight, that may be the second.
+const firstSequence = 1
+
 // reorderGrace is how long a missing notification may still be on its way:
 // answers arrive in order, but are taken by several goroutines.
 const reorderGrace = 250 * time.Millisecond
@@ -68,7 +73,7 @@ func (r *run) createSubscription(ctx context.Context, interval time.Duration) (*
 	}
 	sub := &subscription{
 		id: res.SubscriptionID, interval: interval, publishing: time.Duration(res.RevisedPublishingInterval * float64(time.Millisecond)),
-		held: map[uint32]*ua.NotificationMessage{}, heard: time.Now(),
+		expect: firstSequence, held: map[uint32]*ua.NotificationMessage{}, heard: time.Now(),
 	}
 	sub.keepAlive = max(sub.publishing, 50*time.Millisecond) * time.Duration(max(res.RevisedMaxKeepAliveCount, 1))
 	r.subs[sub.id] = sub
