@@ -80,7 +80,8 @@ func (h *Host) Stop(t testing.TB) (time.Duration, error) {
 	t.Helper()
 	began := time.Now()
 	h.cancel()
-	return time.Since(began), h.Ended(t)
+	err := h.Ended(t)
+	return time.Since(began), err
 }
 
 // Ended waits until Run returns by itself, and returns its error.
