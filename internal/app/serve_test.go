@@ -1,14 +1,17 @@
 package app_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -79,6 +82,7 @@ func serve(t *testing.T, dir string, o app.ServeOptions) *served {
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	ready, done := make(chan *app.Served, 1), make(chan error, 1)
 	o.Ready = func(s *app.Served) { ready <- s }
+	o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { done <- f.Serve(ctx, o) }()
 	s := &served{t: t, store: store}
@@ -252,4 +256,27 @@ func TestFolderThatMayNotBeWritten(t *testing.T) {
 	err := f.Serve(t.Context(), options())
 	require.Equal(t, fault.Denied, fault.KindOf(err))
 	require.NotEmpty(t, fault.Hints(err))
+}
+
+func TestKilledServeLeavesNothingInTheWay(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "IOTOPS_TEST_SERVE="+dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+
+	f, _ := factory(t, dir)
+	h, running, err := f.Running(t.Context(), options().Instance)
+	require.NoError(t, err)
+	require.True(t, running)
+	require.Equal(t, cmd.Process.Pid, h.PID)
+	require.Equal(t, fault.Conflict, fault.KindOf(f.Serve(t.Context(), options())))
+
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	serve(t, dir, options()).ready()
 }
