@@ -1,0 +1,139 @@
+// Package asset holds the classic commands on assets and endpoint profiles.
+// `show`, `update`, `delete` and `list` see namespaced assets too.
+package asset
+
+import (
+	"context"
+
+	"github.com/iotops/iotops/internal/app"
+	"github.com/iotops/iotops/internal/cli"
+	"github.com/iotops/iotops/internal/registry"
+	"github.com/iotops/iotops/pkg/fault"
+	"github.com/iotops/iotops/pkg/model"
+)
+
+// exitNotFound says what exit code 3 means to a command on one resource.
+const exitNotFound = "3  the asset, or what it belongs to, does not exist"
+
+// New returns the commands.
+func New(f *app.Factory) *cli.Command {
+	return cli.NewGroup("asset", "Manage assets: what to collect from an endpoint.",
+		newCreate(f), newDataset(f), newDelete(f), newEndpoint(f), newList(f), newQuery(f), newShow(f), newUpdate(f))
+}
+
+// target is the resource that a command names.
+type target struct {
+	name  string
+	place app.Place
+	yes   bool
+}
+
+func (t *target) declare(f *app.Factory, s *cli.Set) {
+	s.String(&t.name, "--name", "-n").Required().Doc("Name of the asset.").Complete(f.AssetNames)
+	f.Place(s, &t.place)
+}
+
+// classic returns the key of a classic resource of that name.
+func (t *target) classic(k model.Kind) (model.Key, error) {
+	group, err := t.place.GroupName()
+	return model.Key{Kind: k, Parent: group, Name: t.name}, err
+}
+
+// find returns the asset that a name means: the classic one, else the one in
+// the instance's namespace. That there are both is told.
+func (t *target) find(ctx context.Context, io *cli.IO, store *registry.Store) (model.Object, error) {
+	key, err := t.classic(model.KindClassicAsset)
+	if err != nil {
+		return nil, err
+	}
+	classic, err := registry.Load(ctx, store, key)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	parent, nsErr := t.place.Namespace(ctx, store)
+	if nsErr != nil {
+		if err == nil {
+			return classic, nil
+		}
+		return nil, nsErr
+	}
+	other, nsErr := registry.Load(ctx, store, model.Key{Kind: model.KindAsset, Parent: parent, Name: t.name})
+	switch {
+	case nsErr != nil && !fault.Is(nsErr, fault.NotFound):
+		return nil, nsErr
+	case err != nil && nsErr != nil:
+		return nil, err
+	case err != nil:
+		return other, nil
+	case nsErr == nil:
+		io.Warnf("There are two assets called %s: this is the classic one. The other is 'iotops ns asset show -n %s'.", t.name, t.name)
+	}
+	return classic, nil
+}
+
+// load returns a classic asset for a command on something inside it.
+func (t *target) load(ctx context.Context, f *app.Factory, io *cli.IO, instead string) (*registry.Store, *model.ClassicAsset, error) {
+	store, err := f.Registry(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := t.find(ctx, io, store)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, ok := o.(*model.ClassicAsset)
+	if !ok {
+		return nil, nil, fault.WithHint(fault.New(fault.Invalid, "asset %s is not a classic asset", t.name), "Use iotops ns asset %s.", instead)
+	}
+	return store, a, nil
+}
+
+// show prints a resource.
+func show(ctx context.Context, io *cli.IO, r registry.Reader, o model.Object) error {
+	doc, err := app.Show(ctx, r, o)
+	if err != nil {
+		return err
+	}
+	return io.Print(doc)
+}
+
+func newShow(f *app.Factory) *cli.Command {
+	var t target
+	return cli.NewVerb(cli.Verb{
+		Use: "show", Short: "Show an asset and its status.", Example: "iotops asset show -n oven", Exits: exitNotFound,
+		Options: func(s *cli.Set) { t.declare(f, s) },
+		Run: func(ctx context.Context, io *cli.IO) error {
+			store, err := f.Registry(ctx)
+			if err != nil {
+				return err
+			}
+			o, err := t.find(ctx, io, store)
+			if err != nil {
+				return err
+			}
+			return show(ctx, io, store, o)
+		},
+	})
+}
+
+func newDelete(f *app.Factory) *cli.Command {
+	var t target
+	return cli.NewVerb(cli.Verb{
+		Use: "delete", Short: "Delete an asset, without asking.", Example: "iotops asset delete -n oven", Exits: exitNotFound,
+		Options: func(s *cli.Set) {
+			t.declare(f, s)
+			s.Flag(&t.yes, "--yes", "-y").Ours().Doc("Accepted, and without effect: there is no question.")
+		},
+		Run: func(ctx context.Context, io *cli.IO) error {
+			store, err := f.Registry(ctx)
+			if err != nil {
+				return err
+			}
+			o, err := t.find(ctx, io, store)
+			if err != nil {
+				return err
+			}
+			return store.Update(ctx, func(tx *registry.Tx) error { return tx.Delete(ctx, o.Key(), registry.None) })
+		},
+	})
+}
