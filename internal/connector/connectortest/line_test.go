@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -106,7 +107,7 @@ func (s *lineServer) serve(p *peer) {
 
 func (p *peer) send(handle string, v float64) {
 	p.sent++
-	p.kept[fmt.Sprint(p.sent)] = true
+	p.kept[strconv.Itoa(p.sent)] = true
 	_, _ = fmt.Fprintln(p, "V", p.sent, handle, v)
 }
 
@@ -114,7 +115,7 @@ func (s *lineServer) Connector() connector.Connector { return s.conn }
 func (s *lineServer) Secrets() map[string]string {
 	return map[string]string{"line/user": "line-user-7", "line/password": password}
 }
-func (s *lineServer) DataSource(n int) string { return fmt.Sprint(n) }
+func (s *lineServer) DataSource(n int) string { return strconv.Itoa(n) }
 func (s *lineServer) BadDataSource() string   { return "99" }
 
 func (s *lineServer) Endpoint() model.Endpoint {
@@ -127,10 +128,10 @@ func (s *lineServer) Endpoint() model.Endpoint {
 func (s *lineServer) Set(n int, v float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.points[fmt.Sprint(n)] = v
+	s.points[strconv.Itoa(n)] = v
 	for p := range s.peers {
 		for handle, point := range p.subs {
-			if point == fmt.Sprint(n) {
+			if point == strconv.Itoa(n) {
 				p.send(handle, v)
 			}
 		}
@@ -201,7 +202,7 @@ func (c *lineConnector) Run(ctx context.Context, s connector.Session) error {
 		if c.wrong == "sleeps on stop" {
 			time.Sleep(6 * time.Second) // this is what is wrong with it
 		}
-		return nil //nolint:nilerr // being stopped is no failure
+		return nil
 	}
 	if c.wrong != "stays healthy" {
 		s.Report.Health("lost", err)
