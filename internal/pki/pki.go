@@ -54,6 +54,15 @@ type Own struct {
 	URI         string // application URI: the certificate's
 }
 
+// Entry describes our certificate, under its file name.
+func (o Own) Entry() (Entry, error) {
+	cert, err := x509.ParseCertificate(o.Certificate)
+	if err != nil {
+		return Entry{}, fault.Wrap(err, "own certificate")
+	}
+	return Entry{Name: "cert.der", DER: o.Certificate, Cert: cert}, nil
+}
+
 // Own returns our certificate. It is made at first use, and again when it has
 // expired.
 func (s *Store) Own(applicationName string) (Own, error) {
