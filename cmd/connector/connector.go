@@ -21,6 +21,7 @@ func New(f *app.Factory) *cli.Command {
 			newList(f, list{name: pki.Trusted, word: "trust", what: "servers, and authorities whose servers are trusted", resource: "aio-opc-ua-broker-trust-list"}),
 		),
 		newProbe(f),
+		newRun(f),
 	)
 }
 

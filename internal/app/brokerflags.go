@@ -22,6 +22,9 @@ func (b *BrokerFlags) Declare(s *cli.Set) {
 	s.Text(&b.client, "--mqtt-client-id").Ours().Doc("Client id; the broker keeps the session under it.").Default("iotops-HOST-INSTANCE")
 }
 
+// Given reports whether a broker was named on the command line.
+func (b *BrokerFlags) Given() bool { return b.url != nil && *b.url != "" }
+
 // Apply returns the settings m with the options that were given.
 func (b *BrokerFlags) Apply(m config.MQTT) config.MQTT {
 	for _, x := range []struct{ dest, given *string }{

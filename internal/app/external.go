@@ -32,23 +32,26 @@ func (f *Factory) openExternal(ctx context.Context, o BrokerOptions, instance mo
 			return nil, fault.Wrap(err, "password of broker %s", o.MQTT.URL)
 		}
 	}
-	name := strings.ReplaceAll(strings.ToLower(LeaseName(instance)), "/", "_")
-	kept, err := spool.Open(filepath.Join(dir, "spool", name), spool.Options{
-		MaxBytes: o.Spool.MaxBytes, MaxAge: time.Duration(o.Spool.MaxAge) * time.Second, Now: f.Now, Log: log,
-	})
-	if err != nil {
-		return nil, err
+	closeSpool := func() {}
+	if o.Spool.MaxBytes > 0 {
+		name := strings.ReplaceAll(strings.ToLower(LeaseName(instance)), "/", "_")
+		mo.Spool, err = spool.Open(filepath.Join(dir, "spool", name), spool.Options{
+			MaxBytes: o.Spool.MaxBytes, MaxAge: time.Duration(o.Spool.MaxAge) * time.Second, Now: f.Now, Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		closeSpool = func() { _ = mo.Spool.Close() } // what is in it stays for the next process
 	}
-	mo.Spool = kept
 	client, err := mqtt.New(mo)
 	if err != nil {
-		_ = kept.Close()
+		closeSpool()
 		return nil, err
 	}
 	c := &carrier{
 		meter: meter{next: client}, url: o.MQTT.URL, run: client.Run,
-		close:   func() { _ = kept.Close() }, // what is in it stays for the next process
-		state:   func() (bool, string) { return externalState(client) },
+		close:   closeSpool,
+		state:   func() (bool, string) { return externalState(client, mo.Spool != nil) },
 		numbers: func(w *metrics.Writer) { externalNumbers(client, w) },
 	}
 	c.dropped = func() int64 {
@@ -60,7 +63,7 @@ func (f *Factory) openExternal(ctx context.Context, o BrokerOptions, instance mo
 
 // externalState says whether messages can be given to the client. While the
 // broker is away they can, as long as the spool takes them.
-func externalState(client *mqtt.Client) (bool, string) {
+func externalState(client *mqtt.Client, spooling bool) (bool, string) {
 	st := client.Status()
 	if st.Connected {
 		return true, ""
@@ -68,6 +71,9 @@ func externalState(client *mqtt.Client) (bool, string) {
 	why := "not connected yet"
 	if st.Err != nil {
 		why = st.Err.Error()
+	}
+	if !spooling {
+		return false, why
 	}
 	if client.Stats().Spool.Full {
 		return false, why + "; messages cannot be kept on disk either"

@@ -6,8 +6,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/iotops/iotops/internal/config"
 	"github.com/iotops/iotops/internal/reconcile"
 	"github.com/iotops/iotops/internal/registry"
+	"github.com/iotops/iotops/internal/secret"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"
@@ -20,9 +22,8 @@ type RunOptions struct {
 	Connector      string // the connector's name, such as "opcua"
 	Asset          string
 	TopicNamespace string
-	Out            message.Publisher
-	ClientID       string
-	Count          int64 // end after so many messages; 0 = never
+	MQTT           config.MQTT // where messages go; without a URL they are printed
+	Count          int64       // end after so many messages; 0 = never
 	Log            *slog.Logger
 }
 
@@ -46,19 +47,54 @@ func (f *Factory) RunOne(ctx context.Context, o RunOptions) error {
 	if err != nil {
 		return err
 	}
+	out, err := f.runTarget(ctx, o, secrets)
+	if err != nil {
+		return err
+	}
+	defer out.close()
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	memory := &memory{data: map[string][]byte{}}
 	e := newEngine(engineOptions{
 		registry: store, instance: o.Instance, topicNamespace: o.TopicNamespace, only: asset, connectors: connectors, secrets: secrets,
-		state: func(string) connector.State { return memory }, clientID: o.ClientID, now: f.Now, log: o.Log, rejected: cancel,
-		out: limit(o.Out, o.Count, func() { cancel(nil) }),
+		state: func(string) connector.State { return memory }, clientID: o.clientID(), now: f.Now, log: o.Log, rejected: cancel,
+		out: limit(out, o.Count, func() { cancel(nil) }),
 	})
+	carrying, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var carrier sync.WaitGroup
+	if out.run != nil {
+		carrier.Go(func() {
+			if err := out.run(carrying); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	e.run(running)
+	out.flush()
+	stop()
+	carrier.Wait()
 	if err := context.Cause(running); ctx.Err() == nil && !fault.Is(err, fault.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// clientID names the sender. It is not serve's: the broker would throw that out.
+func (o RunOptions) clientID() string {
+	if o.MQTT.ClientID != "" {
+		return o.MQTT.ClientID
+	}
+	return BrokerOptions{}.clientID(o.Instance) + "-run-" + o.Asset
+}
+
+// runTarget opens what messages go to.
+func (f *Factory) runTarget(ctx context.Context, o RunOptions, secrets *secret.Store) (*carrier, error) {
+	if o.MQTT.URL != "" {
+		o.MQTT.ClientID = o.clientID()
+		return f.openExternal(ctx, BrokerOptions{MQTT: o.MQTT}, o.Instance, secrets, o.Log)
+	}
+	return &carrier{meter: meter{next: newPrinter(f.IO)}, close: func() {}}, nil
 }
 
 // runnable finds the asset and refuses what could never run.
