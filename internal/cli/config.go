@@ -99,7 +99,7 @@ func (c *ConfigOptions) Text(stored string) (string, error) {
 			v = r.Default
 		}
 		if n, ok := v.(int64); ok && r.Min != nil && n < *r.Min {
-			wrong = append(wrong, fmt.Sprintf("%s (%s): %d needs to be at least %d.", r.Names[0], r.Path, n, *r.Min))
+			wrong = append(wrong, fmt.Sprintf("%s needs to be at least %d. (%s is %d)", r.Names[0], *r.Min, r.Path, n))
 		}
 		doc.set(strings.Split(r.Path, "."), v)
 	}

@@ -125,3 +125,7 @@ func (s *IO) Confirm(ctx context.Context, yes bool, what string) (bool, error) {
 		}
 	}
 }
+
+// OutputGiven reports whether the command line names an output format. Where
+// it does not, a command that has a better view for a terminal may show that.
+func (g *Globals) OutputGiven() bool { return g.outputGiven }

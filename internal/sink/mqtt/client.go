@@ -197,7 +197,11 @@ func publish(m *message.Message) *paho.Publish {
 func (c *Client) Run(ctx context.Context) error {
 	collector := make(chan struct{})
 	go func() { defer close(collector); c.collect(ctx) }()
-	defer func() { <-collector; _ = c.sess.Close() }()
+	defer func() {
+		<-collector
+		_ = c.sess.Close()
+		c.keep()
+	}()
 	for wait := minWait; ; {
 		began := time.Now()
 		err := c.connection(ctx)
@@ -220,6 +224,31 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		wait = min(2*wait, maxWait)
 	}
+}
+
+// keep puts what is not acknowledged on disk, for the next process.
+func (c *Client) keep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.o.Spool == nil {
+		return
+	}
+	list := c.retry
+	for len(c.flight) > 0 {
+		list = append(list, <-c.flight)
+	}
+	for len(c.window) > 0 {
+		list = append(list, <-c.window)
+	}
+	for _, it := range list {
+		if it.entry.Message != nil {
+			continue // it is there, and not committed
+		}
+		if err := c.o.Spool.Append(it.m); err != nil {
+			c.o.Log.Error("message not kept", "topic", it.m.Topic, "err", err)
+		}
+	}
+	c.retry, c.spooling = nil, true
 }
 
 func (c *Client) setStatus(s Status) {
