@@ -78,7 +78,34 @@ func run(ctx context.Context, s *cli.IO, f *app.Factory, o *options) error {
 	if tree {
 		return printTree(s.Out, nodes)
 	}
+	if s.Globals.Output == "table" && s.Globals.Query == nil {
+		return s.Print(rows(nodes))
+	}
 	return s.Print(stream(nodes))
+}
+
+// row is a node in a table, which has no column for an "id".
+type row struct {
+	Name     string `json:"name"`
+	NodeID   string `json:"nodeId"`
+	Class    string `json:"class"`
+	DataType string `json:"dataType,omitempty"`
+	Access   string `json:"access,omitempty"`
+	Value    string `json:"value,omitempty"`
+}
+
+// rows makes a table of a walk: names are indented by level.
+func rows(nodes iter.Seq2[connector.Node, error]) output.Stream {
+	return func(yield func(any, error) bool) {
+		for n, err := range nodes {
+			r := row{
+				cli.Printable(strings.Repeat("  ", n.Level) + n.Name), cli.Printable(n.ID), n.Class, n.DataType, n.Access, cli.Printable(shorten(n.Value)),
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // count returns an option that is a number of something.

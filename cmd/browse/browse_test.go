@@ -59,6 +59,9 @@ func TestListForPrograms(t *testing.T) {
 	out, err = run(t, false, server(t), "--security-mode", "none", "--root", "ns=2;s=Plant", "--depth", "1", "--query", "[?name=='Matrix'].id", "-o", "tsv")
 	require.NoError(t, err)
 	require.Equal(t, "ns=2;s=Matrix\n", out)
+	out, err = run(t, false, server(t), "--security-mode", "none", "--search", "matrix", "-o", "table")
+	require.NoError(t, err)
+	require.Contains(t, out, "ns=2;s=Matrix")
 }
 
 func TestPasswordOfTheCommandLine(t *testing.T) {

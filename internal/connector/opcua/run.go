@@ -2,8 +2,8 @@ package opcua
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -102,7 +102,7 @@ func security(e *ua.EndpointDescription) string {
 	if len(policy) > prefix {
 		policy = policy[prefix:]
 	}
-	return fmt.Sprintf("%s/%s", policy, e.SecurityMode)
+	return policy + "/" + strings.TrimPrefix(e.SecurityMode.String(), "MessageSecurityMode")
 }
 
 // loop keeps the connection until it is lost or ctx ends.
