@@ -313,7 +313,9 @@ func failure(code ua.StatusCode) ua.Response {
 func (s *Server) beat(ctx context.Context) {
 	tick := time.NewTicker(s.o.Beat)
 	defer tick.Stop()
+	s.mu.Lock()
 	clock := &Variable{s, s.space.nodes[ua.NewNumericNodeID(0, idCurrentTime).String()]}
+	s.mu.Unlock()
 	for n := 0; ; n++ {
 		s.beats.mu.Lock()
 		list := append([]func(int){}, s.beats.list...)
