@@ -28,6 +28,7 @@ func Run(s *cli.IO, argv []string) int {
 	ctx, stop := signals()
 	defer stop()
 	f := app.NewFactory(s)
+	s.Globals.Preferred = func() string { return preferred(f) }
 	root := Root(f)
 	root.Cobra.SetArgs(args)
 	root.Cobra.SetIn(s.In)
@@ -38,6 +39,16 @@ func Run(s *cli.IO, argv []string) int {
 		err = closeErr
 	}
 	return report(s, err)
+}
+
+// preferred returns the format that the settings ask for. Settings that cannot
+// be read are told of by whoever needs them.
+func preferred(f *app.Factory) string {
+	cfg, err := f.Config()
+	if err != nil {
+		return "json"
+	}
+	return cfg.Output
 }
 
 // signals returns a context that ends with the first SIGINT or SIGTERM. A second

@@ -132,6 +132,12 @@ func (c *Command) run(ctx context.Context, args []string) error {
 	for _, w := range warnings {
 		s.Warnf("%s", w)
 	}
+	if !g.outputGiven && g.Preferred != nil {
+		g.Output = strings.ToLower(g.Preferred())
+		if !slices.Contains(output.Names(), g.Output) {
+			return usage("setting output: '%s' is not a format. Allowed values: %s.", g.Output, strings.Join(output.Names(), ", "))
+		}
+	}
 	return c.Verb.Run(ctx, s)
 }
 

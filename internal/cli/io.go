@@ -22,10 +22,15 @@ type Globals struct {
 	OnlyErrors     bool
 	Registry       string // folder; "" = as configured
 	ConfigFile     string
-	outputGiven    bool
-	help           bool
-	subscription   string
-	queryText      string
+
+	// Preferred returns the settings' output format, for where the command line
+	// names none. It is called after the command line is read.
+	Preferred func() string
+
+	outputGiven  bool
+	help         bool
+	subscription string
+	queryText    string
 }
 
 // IO is where a command reads and writes. Results go to Out, everything else
