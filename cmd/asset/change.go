@@ -248,6 +248,9 @@ func newUpdate(f *app.Factory) *cli.Command {
 		Example: "iotops asset update -n oven --description \"the big one\"\niotops asset update -n oven --disable",
 		Options: func(s *cli.Set) { c.declare(f, s) },
 		Run: func(ctx context.Context, io *cli.IO) error {
+			if c.text.ExternalAssetID != "" { // of the table of texts, but set by create only
+				return cli.Usage("unrecognized arguments: --external-asset-id %s", c.text.ExternalAssetID)
+			}
 			store, err := f.Registry(ctx)
 			if err != nil {
 				return err
@@ -256,7 +259,6 @@ func newUpdate(f *app.Factory) *cli.Command {
 			if err != nil {
 				return err
 			}
-			c.text.ExternalAssetID = "" // is set by create only
 			var o model.Object
 			if found.Kind() == model.KindAsset {
 				o, err = registry.Edit(ctx, store, found.Key(), func(n *model.Asset) error { return c.applyTo(io, n) })
