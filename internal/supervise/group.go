@@ -278,11 +278,11 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 			return ended
 		}
 	}
-	if kind == fault.Denied {
-		wait = g.o.MaxWait // accounts lock
-	}
-	if asked := fault.WaitOf(err); asked > 0 && kind != fault.Denied {
+	switch asked := fault.WaitOf(err); {
+	case asked > 0:
 		wait = min(max(asked, g.o.MinWait), g.o.MaxWait)
+	case kind == fault.Denied:
+		wait = g.o.MaxWait // accounts lock
 	}
 	wait += rand.N(wait/5 + 1)
 	w.set(Status{State: Waiting, Restarts: restarts, Err: err, Since: time.Now(), Wait: wait})

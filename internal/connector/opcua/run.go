@@ -90,7 +90,7 @@ func (c *Connector) run(ctx context.Context, s connector.Session) error {
 
 // patience adds how long the endpoint wants to be left alone after a failure.
 func (c *Connector) patience(s settings, err error) error {
-	if err == nil || fault.WaitOf(err) > 0 {
+	if err == nil || fault.WaitOf(err) > 0 || fault.Is(err, fault.Denied) {
 		return err
 	}
 	return fault.WithWait(err, millis(s.endpoint.Session.ReconnectPeriod, 2000))

@@ -171,6 +171,8 @@ func untrusted(store *pki.Store, der []byte, err error) error {
 	if saveErr != nil {
 		return errors.Join(err, saveErr)
 	}
+	// Somebody is about to trust it: no account locks for want of patience.
+	err = fault.WithWait(err, 5*time.Second)
 	return fault.WithHint(err, "If it is the right server, trust it: iotops connector opcua trust add --certificate-file %s", path)
 }
 
