@@ -2,78 +2,73 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/iotops/iotops/internal/cli"
 	"github.com/iotops/iotops/internal/registry"
-	"github.com/iotops/iotops/internal/simulate/opcua"
+	simulator "github.com/iotops/iotops/internal/simulate/opcua"
+	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
 )
 
-// Demo serves a sample plant: simulated machines, and a registry of its own
-// that is gone afterwards. Nothing of the user's is touched.
-func (f *Factory) Demo(ctx context.Context, o ServeOptions) (err error) {
+// Demo is Serve over a registry of its own, which is gone afterwards, and
+// simulated machines. Nothing of the user's is touched, and ports that are taken
+// give way to free ones.
+func (f *Factory) Demo(ctx context.Context, o ServeOptions) error {
 	dir, err := os.MkdirTemp("", "iotops-demo-")
 	if err != nil {
-		return err
+		return fault.As(fault.Denied, err, "a folder for the demo")
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	plant, err := opcua.Start(opcua.Options{Log: o.Log})
+	defer func() { _ = os.RemoveAll(dir) }()
+	plant, err := simulator.Start(simulator.Options{Log: o.Log})
 	if err != nil {
-		return err
+		return fault.Wrap(err, "start the simulated machines")
 	}
 	defer plant.Close()
 	plant.AddPlant()
 
-	globals := *f.IO.Globals
+	streams, globals := *f.IO, *f.IO.Globals
 	globals.Registry = dir
-	demo := NewFactory(&cli.IO{
-		In: f.IO.In, Out: f.IO.Out, ErrOut: f.IO.ErrOut, OutTTY: f.IO.OutTTY, ErrTTY: f.IO.ErrTTY, InTTY: f.IO.InTTY, Globals: &globals,
-	})
-	defer func() { err = errors.Join(err, demo.Close()) }()
-	store, err := demo.Registry(ctx)
+	streams.Globals = &globals
+	own := NewFactory(&streams)
+	own.Now = f.Now
+	defer func() { _ = own.Close() }()
+	store, err := own.Registry(ctx)
 	if err != nil {
 		return err
 	}
-	o.Instance = model.Key{Kind: model.KindInstance, Parent: registry.DefaultName, Name: registry.DefaultName}
-	if err := register(ctx, store, plant.URL()); err != nil {
+	if err := putPlant(ctx, store, plant.URL()); err != nil {
 		return err
 	}
+	o.Instance = model.Key{Kind: model.KindInstance, Parent: registry.DefaultName, Name: registry.DefaultName}
 	o.FreePorts = true
-	o.Ready = func(s *Served) { f.welcome(s, plant.URL()) }
-	return demo.Serve(ctx, o)
+	told := o.Ready
+	o.Ready = func(s *Served) {
+		sayDemo(f.IO.Out, s, plant.URL())
+		if told != nil {
+			told(s)
+		}
+	}
+	return own.Serve(ctx, o)
 }
 
-// register puts the sample plant into a registry.
-func register(ctx context.Context, store *registry.Store, address string) error {
-	parent := registry.DefaultName + "/" + registry.DefaultName
-	d := &model.Device{Meta: model.Meta{Name: "demo-line", Parent: parent, Location: "local"}}
-	d.Properties.UUID = NewUUID()
-	d.Properties.ExternalDeviceID = d.Properties.UUID
-	d.Properties.Endpoints.Inbound = map[string]*model.Endpoint{"plc": {EndpointType: model.EndpointOPCUA, Address: address}}
+// putPlant registers the simulated machines: one device, an asset a machine.
+func putPlant(ctx context.Context, store *registry.Store, address string) error {
+	const parent = registry.DefaultName + "/" + registry.DefaultName
+	device := &model.Device{Meta: model.Meta{Name: "plant", Parent: parent, Location: "local"}}
+	device.Properties.UUID = NewUUID()
+	if err := device.AddEndpoint("plc", &model.Endpoint{EndpointType: model.EndpointOPCUA, Address: address}, false); err != nil {
+		return err
+	}
 	return store.Update(ctx, func(tx *registry.Tx) error {
-		if err := tx.Put(ctx, d, registry.None); err != nil {
+		if err := tx.Put(ctx, device, registry.MustCreate); err != nil {
 			return err
 		}
-		for _, m := range opcua.Machines() {
-			name := strings.ToLower(m.Name)
-			a := &model.Asset{Meta: model.Meta{Name: name, Parent: parent, Location: "local"}}
-			a.Properties.UUID = NewUUID()
-			a.Properties.ExternalAssetID, a.Properties.DisplayName = a.Properties.UUID, m.Name
-			a.Properties.DeviceRef = model.DeviceRef{DeviceName: d.Name, EndpointName: "plc"}
-			data := model.Dataset{
-				Name: "main", DatasetConfiguration: `{"publishingInterval":500,"samplingInterval":200}`,
-				Destinations: []model.Destination{{Target: model.TargetMqtt, Configuration: model.DestinationConfiguration{Topic: "plant/" + name, QoS: "Qos1", Retain: "Never"}}},
-				DataPoints:   []model.DataPoint{},
-			}
-			for _, p := range m.Points {
-				data.DataPoints = append(data.DataPoints, model.DataPoint{Name: p.Name, DataSource: p.NodeID})
-			}
-			a.Properties.Datasets = []model.Dataset{data}
-			if err := tx.Put(ctx, a, registry.None); err != nil {
+		for _, m := range simulator.Machines() {
+			if err := tx.Put(ctx, machineAsset(parent, m), registry.MustCreate); err != nil {
 				return err
 			}
 		}
@@ -81,16 +76,32 @@ func register(ctx context.Context, store *registry.Store, address string) error 
 	})
 }
 
-// welcome says what runs, and how to look at it.
-func (f *Factory) welcome(s *Served, server string) {
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(f.IO.Out, format+"\n", args...) }
+func machineAsset(parent string, m simulator.Machine) *model.Asset {
+	name := strings.ToLower(m.Name)
+	a := &model.Asset{Meta: model.Meta{Name: name, Parent: parent, Location: "local"}}
+	a.Properties.UUID, a.Properties.DisplayName = NewUUID(), m.Name
+	a.Properties.DeviceRef = model.DeviceRef{DeviceName: "plant", EndpointName: "plc"}
+	d := model.Dataset{
+		Name: "main", DatasetConfiguration: `{"publishingInterval":500,"samplingInterval":250}`, DataPoints: []model.DataPoint{},
+		Destinations: []model.Destination{{Target: model.TargetMqtt, Configuration: model.DestinationConfiguration{
+			Topic: "plant/" + name + "/main", QoS: "Qos1", Retain: "Never",
+		}}},
+	}
+	for _, p := range m.Points {
+		d.DataPoints = append(d.DataPoints, model.DataPoint{Name: p.Name, DataSource: p.NodeID})
+	}
+	a.Properties.Datasets = []model.Dataset{d}
+	return a
+}
+
+// sayDemo tells what runs and how to look at it.
+func sayDemo(w io.Writer, s *Served, opcua string) {
 	for _, note := range s.Notes {
-		say("note: %s", note)
+		_, _ = fmt.Fprintf(w, "%s\n", cli.Printable(note))
 	}
-	say("A sample plant runs: an OPC UA server, four assets, an MQTT broker. Nothing of yours is touched. Ctrl-C ends it.")
-	say("  messages  iotops watch 'plant/#' --mqtt-broker %s", s.BrokerURL)
-	say("  server    iotops browse %s", server)
+	_, _ = fmt.Fprintf(w, "simulated machines  %s\nMQTT broker         %s\n", opcua, s.BrokerURL)
 	if s.API != "" {
-		say("  health    http://%s/readyz   metrics  http://%s/metrics", s.API, s.API)
+		_, _ = fmt.Fprintf(w, "health, metrics     http://%s/metrics\n", s.API)
 	}
+	_, _ = fmt.Fprintf(w, "\nIn another terminal:\n  iotops watch '#' --mqtt-broker %s\n  iotops browse %s\nCtrl-C ends it.\n\n", s.BrokerURL, opcua)
 }

@@ -270,7 +270,7 @@ func (b *board) write(ctx context.Context, p post, v view) bool {
 	if !p.loaded {
 		old, err := store.LoadStatus(ctx, p.key)
 		if err != nil {
-			return b.again(p, err)
+			return b.again(ctx, p, err)
 		}
 		p.loaded, p.written = true, old
 	}
@@ -284,7 +284,7 @@ func (b *board) write(ctx context.Context, p post, v view) bool {
 	at := p.at
 	if !same(next, p.written, v.now) {
 		if err := store.SetStatus(ctx, p.key, next); err != nil {
-			return b.again(p, err)
+			return b.again(ctx, p, err)
 		}
 		p.written, at = next, v.now
 	}
@@ -297,8 +297,8 @@ func (b *board) write(ctx context.Context, p post, v view) bool {
 }
 
 // again marks a post whose status could not be written.
-func (b *board) again(p post, err error) bool {
-	if now := b.host.o.Now(); now.Sub(b.complained) >= complainAfter {
+func (b *board) again(ctx context.Context, p post, err error) bool {
+	if now := b.host.o.Now(); ctx.Err() == nil && now.Sub(b.complained) >= complainAfter {
 		b.complained = now
 		b.host.o.Log.Warn("status not written", "resource", p.key.String(), "err", err)
 	}
