@@ -3,6 +3,10 @@ package status
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/iotops/iotops/internal/app"
@@ -53,35 +57,59 @@ func show(ctx context.Context, f *app.Factory, io *cli.IO, instance model.Key) e
 	rows := io.Globals.Query == nil && (io.Globals.Output == "table" || io.Globals.Output == "tsv")
 	switch {
 	case running && rows:
-		return io.Print(unitRows(st.Units))
+		return printRows(io, unitRows(st.Units))
 	case running:
 		return io.Print(result{Running: true, ServeStatus: st})
 	case rows:
-		return io.Print(assets)
+		return printRows(io, assetRows(assets))
 	default:
 		return io.Print(result{Assets: assets})
 	}
 }
 
-// row is a unit in one line.
-type row struct {
-	Unit    string `json:"unit"`
-	State   string `json:"state"`
-	Since   string `json:"since"`
-	Values  int64  `json:"values"`
-	Bad     int64  `json:"bad"`
-	Lost    int64  `json:"lost"`
-	Failing int    `json:"failing"`
-	Error   string `json:"error"`
+// printRows writes rows in columns for a person, the heading first, or with tabs
+// between them for a program.
+func printRows(s *cli.IO, rows [][]string) error {
+	if s.Globals.Output == "tsv" {
+		for _, r := range rows[1:] {
+			if _, err := fmt.Fprintln(s.Out, strings.Join(r, "\t")); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		for i := range r {
+			r[i] = cli.Printable(r[i])
+		}
+		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	}
+	return w.Flush()
 }
 
-func unitRows(units []app.UnitStatus) []row {
-	rows := make([]row, 0, len(units))
-	for _, u := range units {
-		rows = append(rows, row{
-			u.Unit, u.State, u.Since.Local().Format(time.DateTime), u.Counters["values"], u.Counters["bad"],
-			u.Counters["lost"] + u.Counters["overflow"], u.FailingItems, u.Error,
+func unitRows(units []app.UnitStatus) [][]string {
+	rows := [][]string{{"Unit", "State", "Since", "Values", "Bad", "Lost", "Failing", "Error"}}
+	for i := range units {
+		u := &units[i]
+		rows = append(rows, []string{
+			u.Unit, u.State, u.Since.Local().Format(time.DateTime), count(u, "values"), count(u, "bad"),
+			strconv.FormatInt(u.Counters["lost"]+u.Counters["overflow"], 10), strconv.Itoa(u.FailingItems), u.Error,
 		})
+	}
+	return rows
+}
+
+func count(u *app.UnitStatus, name string) string { return strconv.FormatInt(u.Counters[name], 10) }
+
+func assetRows(assets []app.AssetHealth) [][]string {
+	rows := [][]string{{"Asset", "Kind", "Health", "Reason", "Since", "Message"}}
+	for _, a := range assets {
+		since := ""
+		if a.Since != nil {
+			since = a.Since.Local().Format(time.DateTime)
+		}
+		rows = append(rows, []string{a.Name, a.Kind, a.Health, a.Reason, since, a.Message})
 	}
 	return rows
 }

@@ -77,8 +77,10 @@ func (f *Factory) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	o.Log.Info("serving", "instance", o.Instance.Name, "broker", s.served.BrokerURL, "api", s.served.API, "registry", s.store.Dir())
-	for _, note := range s.served.Notes {
-		o.Log.Warn("other than asked for", "note", note)
+	if !o.View { // who looks on is told by Ready
+		for _, note := range s.served.Notes {
+			o.Log.Warn("other than asked for", "note", note)
+		}
 	}
 	if o.Ready != nil {
 		o.Ready(&s.served)
@@ -202,16 +204,21 @@ func (s *server) run(ctx context.Context) error {
 	if s.api != nil {
 		part(carrying, s.api.Serve)
 	}
-	part(carrying, func(ctx context.Context) error { s.watchRates(ctx); return nil })
-	if s.view != nil {
-		part(carrying, func(ctx context.Context) error { s.view.run(ctx); return nil })
-	}
+	s.rate.at = time.Now()
+	part(carrying, func(ctx context.Context) error {
+		if s.view != nil {
+			s.view.run(ctx)
+		} else {
+			s.logSummaries(ctx)
+		}
+		return nil
+	})
 	s.engine.run(all) // returns when all ends, with every unit stopped
 	s.carrier.flush()
 	stopCarrying()
 	parts.Wait()
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // being stopped is no failure
+		return nil
 	}
 	return context.Cause(all)
 }
@@ -272,50 +279,23 @@ func (s *server) metrics(w *metrics.Writer) {
 	s.carrier.metrics(w)
 }
 
-// rate is what passed in the last interval.
+// rate is what passed since it was last asked. It belongs to one goroutine:
+// the view's, or the one that logs summaries.
 type rate struct {
-	mu               sync.Mutex
-	values, messages float64 // a second
+	values, messages int64
+	at               time.Time
 }
 
-// watchRates computes what passes each second, and logs it each minute where
-// there is no terminal to show it on.
-func (s *server) watchRates(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	minute := time.NewTicker(time.Minute)
-	defer minute.Stop()
-	values, messages, at := s.totals()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-minute.C:
-			if s.view == nil {
-				s.logSummary()
-			}
-		case <-tick.C:
-			v, m, now := s.totals()
-			seconds := max(now.Sub(at).Seconds(), 0.001)
-			s.rate.mu.Lock()
-			s.rate.values, s.rate.messages = float64(v-values)/seconds, float64(m-messages)/seconds
-			s.rate.mu.Unlock()
-			values, messages, at = v, m, now
-		}
-	}
-}
-
-func (s *server) totals() (values, messages int64, at time.Time) {
-	for _, r := range s.engine.host.Report() {
-		values += r.Total.N[connector.CountValues]
-	}
-	return values, s.carrier.published(), time.Now()
-}
-
+// rates returns what passed a second since the last call.
 func (s *server) rates() (values, messages float64) {
-	s.rate.mu.Lock()
-	defer s.rate.mu.Unlock()
-	return s.rate.values, s.rate.messages
+	now := rate{messages: s.carrier.published(), at: time.Now()}
+	for _, r := range s.engine.host.Report() {
+		now.values += r.Total.N[connector.CountValues]
+	}
+	last := s.rate
+	s.rate = now
+	seconds := max(now.at.Sub(last.at).Seconds(), 0.001)
+	return max(float64(now.values-last.values), 0) / seconds, float64(now.messages-last.messages) / seconds
 }
 
 // summary is the line that a terminal shows each second.
@@ -326,11 +306,21 @@ func (s *server) summary() string {
 		values, messages, connected, all, s.carrier.dropped())
 }
 
-func (s *server) logSummary() {
-	values, messages := s.rates()
-	connected, all := s.engine.endpoints()
-	s.o.Log.Info("summary", "values_per_second", values, "messages_per_second", messages,
-		"endpoints_connected", connected, "endpoints", all, "dropped", s.carrier.dropped())
+// logSummaries logs each minute what passed.
+func (s *server) logSummaries(ctx context.Context) {
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-minute.C:
+		}
+		values, messages := s.rates()
+		connected, all := s.engine.endpoints()
+		s.o.Log.Info("summary", "values_per_second", values, "messages_per_second", messages,
+			"endpoints_connected", connected, "endpoints", all, "dropped", s.carrier.dropped())
+	}
 }
 
 // seen is a Publisher that shows on a view what it passes on.
