@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	program := func() { os.Exit(cmd.Main()) } //nolint:forbidigo // the script's process
+	program := func() { os.Exit(cmd.Main()) }
 	testscript.Main(m, map[string]func(){"iotops": program, "az": program})
 }
 

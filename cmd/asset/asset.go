@@ -46,29 +46,55 @@ func (t *target) find(ctx context.Context, io *cli.IO, store *registry.Store) (m
 	if err != nil {
 		return nil, err
 	}
-	classic, err := registry.Load(ctx, store, key)
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	classic, isClassic, err := lookup(ctx, store, key)
+	if err != nil {
 		return nil, err
 	}
-	parent, nsErr := t.place.Namespace(ctx, store)
-	if nsErr != nil {
-		if err == nil {
-			return classic, nil
-		}
-		return nil, nsErr
-	}
-	other, nsErr := registry.Load(ctx, store, model.Key{Kind: model.KindAsset, Parent: parent, Name: t.name})
+	parent, err := t.place.Namespace(ctx, store)
 	switch {
-	case nsErr != nil && !fault.Is(nsErr, fault.NotFound):
-		return nil, nsErr
-	case err != nil && nsErr != nil:
-		return nil, err
+	case isClassic && fault.Is(err, fault.NotFound): // a group of its own, without an instance
+		return classic, nil
 	case err != nil:
-		return other, nil
-	case nsErr == nil:
-		io.Warnf("There are two assets called %s: this is the classic one. The other is 'iotops ns asset show -n %s'.", t.name, t.name)
+		return nil, err
 	}
-	return classic, nil
+	other, isOther, err := lookup(ctx, store, model.Key{Kind: model.KindAsset, Parent: parent, Name: t.name})
+	switch {
+	case err != nil:
+		return nil, err
+	case isClassic && isOther:
+		io.Warnf("There are two assets called %s: this is the classic one. The other is 'iotops ns asset show -n %s'.", t.name, t.name)
+		return classic, nil
+	case isOther:
+		return other, nil
+	case isClassic:
+		return classic, nil
+	default:
+		return registry.Load(ctx, store, key) // says what is missing
+	}
+}
+
+// lookup returns a resource, and whether it is there.
+func lookup(ctx context.Context, r registry.Reader, key model.Key) (model.Object, bool, error) {
+	o, err := registry.Load(ctx, r, key)
+	if fault.Is(err, fault.NotFound) {
+		return nil, false, nil
+	}
+	return o, err == nil, err
+}
+
+// found makes the Run of a command on one asset.
+func (t *target) found(f *app.Factory, fn func(context.Context, *cli.IO, *registry.Store, model.Object) error) func(context.Context, *cli.IO) error {
+	return func(ctx context.Context, io *cli.IO) error {
+		store, err := f.Registry(ctx)
+		if err != nil {
+			return err
+		}
+		o, err := t.find(ctx, io, store)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, io, store, o)
+	}
 }
 
 // load returns a classic asset for a command on something inside it.
@@ -102,17 +128,9 @@ func newShow(f *app.Factory) *cli.Command {
 	return cli.NewVerb(cli.Verb{
 		Use: "show", Short: "Show an asset and its status.", Example: "iotops asset show -n oven", Exits: exitNotFound,
 		Options: func(s *cli.Set) { t.declare(f, s) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			o, err := t.find(ctx, io, store)
-			if err != nil {
-				return err
-			}
+		Run: t.found(f, func(ctx context.Context, io *cli.IO, store *registry.Store, o model.Object) error {
 			return show(ctx, io, store, o)
-		},
+		}),
 	})
 }
 
@@ -124,16 +142,8 @@ func newDelete(f *app.Factory) *cli.Command {
 			t.declare(f, s)
 			s.Flag(&t.yes, "--yes", "-y").Ours().Doc("Accepted, and without effect: there is no question.")
 		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			o, err := t.find(ctx, io, store)
-			if err != nil {
-				return err
-			}
+		Run: t.found(f, func(ctx context.Context, _ *cli.IO, store *registry.Store, o model.Object) error {
 			return store.Update(ctx, func(tx *registry.Tx) error { return tx.Delete(ctx, o.Key(), registry.None) })
-		},
+		}),
 	})
 }

@@ -247,19 +247,12 @@ func newUpdate(f *app.Factory) *cli.Command {
 		Long:    "What is not given stays. Attributes are merged by key; --tags replaces all tags.",
 		Example: "iotops asset update -n oven --description \"the big one\"\niotops asset update -n oven --disable",
 		Options: func(s *cli.Set) { c.declare(f, s) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			if c.text.ExternalAssetID != "" { // of the table of texts, but set by create only
+		Run: c.found(f, func(ctx context.Context, io *cli.IO, store *registry.Store, found model.Object) error {
+			if c.text.ExternalAssetID != "" { // declared with the other texts, but set by create only
 				return cli.Usage("unrecognized arguments: --external-asset-id %s", c.text.ExternalAssetID)
 			}
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			found, err := c.find(ctx, io, store)
-			if err != nil {
-				return err
-			}
 			var o model.Object
+			var err error
 			if found.Kind() == model.KindAsset {
 				o, err = registry.Edit(ctx, store, found.Key(), func(n *model.Asset) error { return c.applyTo(io, n) })
 			} else {
@@ -269,7 +262,7 @@ func newUpdate(f *app.Factory) *cli.Command {
 				return err
 			}
 			return show(ctx, io, store, o)
-		},
+		}),
 	})
 }
 

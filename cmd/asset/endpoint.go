@@ -31,6 +31,21 @@ func (p *profile) declareName(f *app.Factory, s *cli.Set) {
 	s.String(&p.name, "--name", "-n").Required().Doc("Name of the endpoint profile.").Complete(f.ProfileNames)
 }
 
+// named makes the Run of a command on one profile.
+func (p *profile) named(f *app.Factory, fn func(context.Context, *cli.IO, *registry.Store, model.Key) error) func(context.Context, *cli.IO) error {
+	return func(ctx context.Context, io *cli.IO) error {
+		store, err := f.Registry(ctx)
+		if err != nil {
+			return err
+		}
+		key, err := p.classic(model.KindEndpointProfile)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, io, store, key)
+	}
+}
+
 func (p *profile) declareCreate(f *app.Factory, s *cli.Set) {
 	p.declareName(f, s)
 	f.Place(s, &p.place)
@@ -134,21 +149,13 @@ func newProfileShow(f *app.Factory) *cli.Command {
 	return cli.NewVerb(cli.Verb{
 		Use: "show", Short: "Show an endpoint profile and its status.", Example: "iotops asset endpoint show -n plc", Exits: exitNoProfile,
 		Options: func(s *cli.Set) { p.declareName(f, s); f.Group(s, &p.place) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := p.classic(model.KindEndpointProfile)
-			if err != nil {
-				return err
-			}
+		Run: p.named(f, func(ctx context.Context, io *cli.IO, store *registry.Store, key model.Key) error {
 			o, err := registry.Load(ctx, store, key)
 			if err != nil {
 				return err
 			}
 			return show(ctx, io, store, o)
-		},
+		}),
 	})
 }
 
@@ -167,21 +174,13 @@ func newProfileUpdate(f *app.Factory) *cli.Command {
 			p.auth.Declare(s, true)
 			s.Tags(&p.tags, "--tags").Doc("Tags: key[=value] …; they replace all tags.")
 		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := p.classic(model.KindEndpointProfile)
-			if err != nil {
-				return err
-			}
+		Run: p.named(f, func(ctx context.Context, io *cli.IO, store *registry.Store, key model.Key) error {
 			o, err := registry.Edit(ctx, store, key, func(o *model.EndpointProfile) error { return p.apply(io, o) })
 			if err != nil {
 				return err
 			}
 			return show(ctx, io, store, o)
-		},
+		}),
 	})
 }
 
@@ -217,17 +216,9 @@ func newProfileDelete(f *app.Factory) *cli.Command {
 			f.Group(s, &p.place)
 			s.Flag(&p.yes, "--yes", "-y").Ours().Doc("Accepted, and without effect: there is no question.")
 		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := p.classic(model.KindEndpointProfile)
-			if err != nil {
-				return err
-			}
+		Run: p.named(f, func(ctx context.Context, io *cli.IO, store *registry.Store, key model.Key) error {
 			var users []string
-			err = store.Update(ctx, func(tx *registry.Tx) error {
+			err := store.Update(ctx, func(tx *registry.Tx) error {
 				keys, err := registry.Referrers(ctx, tx, key)
 				if err != nil {
 					return err
@@ -241,7 +232,7 @@ func newProfileDelete(f *app.Factory) *cli.Command {
 				io.Warnf("Assets still refer to %s, which is deleted; no data will come from them: %s", key.Name, strings.Join(users, ", "))
 			}
 			return err
-		},
+		}),
 	})
 }
 
@@ -255,7 +246,7 @@ func newProfileQuery(f *app.Factory, word string) *cli.Command {
 		Long:    "Filters are compared without regard to case, and all of them must match.",
 		Example: "iotops asset endpoint " + word + " --endpoint-profile-type Microsoft.OpcUa -o table",
 		Options: func(s *cli.Set) {
-			q.declare(s, "endpoint profile")
+			q.declareShared(s, "endpoint profile")
 			s.Enum(&p.mode, []string{model.AuthAnonymous, model.AuthCertificate, model.AuthUsernamePassword}, "--authentication-mode", "--am").Doc("How it logs in.")
 			s.String(&p.typ, "--endpoint-profile-type", "--ept").Doc("Type of the endpoint.")
 			s.String(&p.address, "--target-address", "--ta").Doc("Address of the source.")

@@ -81,7 +81,7 @@ type filters struct {
 	place                                 app.Place
 }
 
-func (q *filters) declare(s *cli.Set, noun string) {
+func (q *filters) declareShared(s *cli.Set, noun string) {
 	s.String(&q.name, "--name", "-n").Doc("Name of the " + noun + ".")
 	s.String(&q.place.Group, "--resource-group", "-g").Doc("Resource group.")
 	s.String(&q.location, "--location", "-l").Doc("Location.")
@@ -153,7 +153,7 @@ func newQuery(f *app.Factory) *cli.Command {
 		Long:    "Filters are compared without regard to case, and all of them must match. `asset list` shows assets of both kinds in full.",
 		Example: "iotops asset query --manufacturer acme --disabled false -o table",
 		Options: func(s *cli.Set) {
-			q.filters.declare(s, "asset")
+			q.declareShared(s, "asset")
 			q.text.DeclareClassic(s)
 			s.String(&q.topic, "--topic-path", "--tp").Doc("Default topic.")
 			s.Enum(&q.retain, []string{"Keep", "Never"}, "--topic-retain", "--tr").Doc("Retain setting of the default topic.")

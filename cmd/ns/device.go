@@ -186,8 +186,9 @@ func newDeviceDelete(f *app.Factory) *cli.Command {
 func newDeviceQuery(f *app.Factory, word string) *cli.Command {
 	var d device
 	return cli.NewVerb(cli.Verb{
-		Use: word, Short: "List devices, those that match if filters are given.", Example: "iotops ns device query --manufacturer acme -o table",
-		Long: "Filters are compared without regard to case, and all of them must match.",
+		Use: word, Short: "List devices, those that match if filters are given.",
+		Example: "iotops " + map[string]string{"query": "ns device query", "list": "device list"}[word] + " --manufacturer acme -o table",
+		Long:    "Filters are compared without regard to case, and all of them must match.",
 		Options: func(s *cli.Set) {
 			s.String(&d.name, "--name", "-n").Doc("Name.").Complete(f.DeviceNames)
 			f.Place(s, &d.place)
