@@ -25,8 +25,7 @@ func realAz(argv []string) (int, error) {
 	cmd := exec.Command(path, argv[1:]...) //nolint:gosec,noctx // the user's own az; it ends with us
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
 	}
 	return 0, err

@@ -25,8 +25,10 @@ type asset struct {
 }
 
 func newAsset(f *app.Factory) *cli.Command {
-	subs := []*cli.Command{newAssetDelete(f), newAssetQuery(f), newAssetShow(f)}
-	for _, k := range kinds() {
+	list := kinds()
+	subs := make([]*cli.Command, 0, 3+len(list))
+	subs = append(subs, newAssetDelete(f), newAssetQuery(f), newAssetShow(f))
+	for _, k := range list {
 		subs = append(subs, cli.NewGroup(k.word, "Manage assets whose endpoint is "+k.what+".",
 			newAssetCreate(f, k), newDataset(f, k), newDataPoint(f, k), newAssetUpdate(f, k)))
 	}
@@ -57,7 +59,7 @@ func destDoc(of string, targets []string) string {
 	forms := map[string]string{
 		model.TargetMqtt: "topic=T retain=Keep|Never qos=Qos0|Qos1 ttl=SECONDS", model.TargetStateStore: "key=K", model.TargetStorage: "path=P",
 	}
-	var list []string
+	list := make([]string, 0, len(targets))
 	for _, t := range targets {
 		list = append(list, forms[t])
 	}

@@ -151,8 +151,9 @@ func newInboundRemove(f *app.Factory) *cli.Command {
 
 // newEndpointAdds returns `add TYPE` for each type.
 func newEndpointAdds(f *app.Factory) []*cli.Command {
-	var list []*cli.Command
-	for _, k := range kinds() {
+	all := kinds()
+	list := make([]*cli.Command, 0, len(all))
+	for _, k := range all {
 		list = append(list, newEndpointAdd(f, k))
 	}
 	return list

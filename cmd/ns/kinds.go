@@ -54,8 +54,8 @@ func (o *free) text(stored string) (string, error) {
 	return cli.JSONText(*o.value, o.what)
 }
 
-func rows(make func() *cli.ConfigOptions) func() configOptions {
-	return func() configOptions { return typed{make()} }
+func rows(options func() *cli.ConfigOptions) func() configOptions {
+	return func() configOptions { return typed{options()} }
 }
 
 func json(what string, names ...string) func() configOptions {

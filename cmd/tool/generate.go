@@ -24,7 +24,7 @@ func NewGenerate(root func() *cli.Command) *cli.Command {
 				s.String(&out, "--out").Ours().Doc("Folder to write to.").Default(dir)
 				s.Flag(&check, "--check").Ours().Doc("Write nothing: fail if what is there is not what would be written.")
 			},
-			Run: func(_ context.Context, s *cli.IO) error {
+			Run: func(context.Context, *cli.IO) error {
 				list, err := files(root())
 				if err != nil {
 					return err

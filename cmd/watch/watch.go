@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +124,7 @@ func (p *printer) Publish(_ context.Context, m *message.Message) error {
 const maxLine = 2000
 
 func (p *printer) line(m *message.Message) {
-	text := "(" + fmt.Sprint(len(m.Payload)) + " bytes)"
+	text := "(" + strconv.Itoa(len(m.Payload)) + " bytes)"
 	if utf8.Valid(m.Payload) {
 		text = printable(string(m.Payload))
 	}

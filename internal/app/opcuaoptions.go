@@ -7,8 +7,6 @@ import (
 	"github.com/iotops/iotops/internal/cli"
 )
 
-func lowest(n int64) *int64 { return &n }
-
 const policyPrefix = "http://opcfoundation.org/UA/SecurityPolicy#"
 
 // opcuaPolicies are the security policies; the two command surfaces spell the
@@ -87,10 +85,10 @@ func ClassicOPCUAEndpoint() *cli.ConfigOptions {
 // count, each with its alias after a space.
 func OPCUADataset(names [4]string) *cli.ConfigOptions {
 	return &cli.ConfigOptions{Rows: []cli.ConfigRow{
-		{Names: strings.Fields(names[0]), Path: "publishingInterval", Type: "int", Min: lowest(-1), Doc: "Publishing interval, in milliseconds; -1 = the server's choice."},
-		{Names: strings.Fields(names[1]), Path: "samplingInterval", Type: "int", Min: lowest(-1), Doc: "Sampling interval, in milliseconds; -1 = as the publishing interval."},
-		{Names: strings.Fields(names[2]), Path: "queueSize", Type: "int", Min: lowest(0), Doc: "How many values the server keeps between two deliveries."},
-		{Names: strings.Fields(names[3]), Path: "keyFrameCount", Type: "int", Min: lowest(0), Doc: "Every n-th message holds all points; 0 = never."},
+		{Names: strings.Fields(names[0]), Path: "publishingInterval", Type: "int", Min: new(int64(-1)), Doc: "Publishing interval, in milliseconds; -1 = the server's choice."},
+		{Names: strings.Fields(names[1]), Path: "samplingInterval", Type: "int", Min: new(int64(-1)), Doc: "Sampling interval, in milliseconds; -1 = as the publishing interval."},
+		{Names: strings.Fields(names[2]), Path: "queueSize", Type: "int", Min: new(int64(0)), Doc: "How many values the server keeps between two deliveries."},
+		{Names: strings.Fields(names[3]), Path: "keyFrameCount", Type: "int", Min: new(int64(0)), Doc: "Every n-th message holds all points; 0 = never."},
 	}}
 }
 

@@ -4,9 +4,8 @@ import (
 	"context"
 	"log/slog"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/iotops/iotops/internal/sink/mqtt"
 	"github.com/iotops/iotops/pkg/fault"

@@ -15,11 +15,11 @@ func (c *Command) completions(cc *cobra.Command, args []string, typed string) ([
 		return set.names(args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
 	// The option whose values these are: the last one on the line.
-	for i := len(args) - 1; i >= 0; i-- {
-		if !optionLike(args[i]) {
+	for i, arg := range slices.Backward(args) {
+		if !optionLike(arg) {
 			continue
 		}
-		o, _, _, err := (&parser{set: set}).find(args[i])
+		o, _, _, err := (&parser{set: set}).find(arg)
 		if err != nil || o == nil {
 			break
 		}

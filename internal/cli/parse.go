@@ -138,6 +138,11 @@ func (p *parser) find(t string) (*Option, string, *string, error) {
 		}
 		return nil, name, nil, nil
 	}
+	return p.byPrefix(name, attached)
+}
+
+// byPrefix returns the one option that a prefix of a long name means.
+func (p *parser) byPrefix(name string, attached *string) (*Option, string, *string, error) {
 	var found []*Option
 	var names []string
 	for _, o := range p.set.list {
@@ -217,7 +222,7 @@ func (p *parser) finish() error {
 	if len(missing) > 0 {
 		return usage("the following arguments are required: %s", strings.Join(missing, ", "))
 	}
-	if extra := append(p.unknown, p.rest...); len(extra) > 0 {
+	if extra := slices.Concat(p.unknown, p.rest); len(extra) > 0 {
 		return usage("unrecognized arguments: %s", strings.Join(extra, " "))
 	}
 	return nil

@@ -76,8 +76,7 @@ type leaf struct{ key, def, doc, env string }
 
 func leaves(t reflect.Type, prefix string) []leaf {
 	var list []leaf
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		key := prefix + f.Tag.Get("mapstructure")
 		if f.Type.Kind() == reflect.Struct {
 			list = append(list, leaves(f.Type, key+".")...)

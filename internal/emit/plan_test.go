@@ -245,7 +245,7 @@ func TestEvents(t *testing.T) {
 	}
 	require.NoError(t, p.Flush(t.Context(), connector.Cycle{}))
 	require.Len(t, rec.messages, 2)
-	require.Equal(t, `{"Severity":1,"Message":"hot"}`, string(rec.messages[1].Payload))
+	require.JSONEq(t, `{"Severity":1,"Message":"hot"}`, string(rec.messages[1].Payload))
 	require.Equal(t, "ua-event", props(rec.messages[0])["type"])
 	require.Equal(t, "azure-iot-operations/events/oven", rec.messages[0].Topic)
 }

@@ -110,16 +110,16 @@ func (t *target) addEvent(at int64, fields []value.Field) {
 	}
 	e := &t.events[n]
 	e.at = at
-	buf := append(e.payload[:0], '{')
+	e.payload = append(e.payload[:0], '{')
 	for i := range fields {
 		if i > 0 {
-			buf = append(buf, ',')
+			e.payload = append(e.payload, ',')
 		}
-		buf = value.AppendString(buf, fields[i].Name)
-		buf = append(buf, ':')
-		buf = fields[i].Value.AppendJSON(buf)
+		e.payload = value.AppendString(e.payload, fields[i].Name)
+		e.payload = append(e.payload, ':')
+		e.payload = fields[i].Value.AppendJSON(e.payload)
 	}
-	e.payload = append(buf, '}')
+	e.payload = append(e.payload, '}')
 }
 
 // keyFrameCount finds the first keyFrameCount of a dataset's own

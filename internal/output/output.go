@@ -47,8 +47,9 @@ func Formats() []Format {
 
 // Names returns the names of all formats.
 func Names() []string {
-	var names []string
-	for _, f := range Formats() {
+	formats := Formats()
+	names := make([]string, 0, len(formats))
+	for _, f := range formats {
 		names = append(names, f.Name)
 	}
 	return names

@@ -42,7 +42,7 @@ func streamTSV(w io.Writer, list Stream, s Style) error {
 func tsvRow(item any) string {
 	switch x := item.(type) {
 	case map[string]any:
-		var cells []string
+		cells := make([]string, 0, len(x))
 		for _, key := range slices.Sorted(maps.Keys(x)) {
 			cells = append(cells, tsvCell(x[key]))
 		}

@@ -25,17 +25,17 @@ func writeForever(dir string) {
 	ctx := context.Background()
 	s, err := registry.Open(ctx, dir, registry.Options{})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	for {
 		d := device("line1")
 		d.Properties.Model = strconv.FormatInt(time.Now().UnixNano(), 10)
 		if err := s.Update(ctx, func(tx *registry.Tx) error { return tx.Put(ctx, d, registry.None) }); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			_, _ = fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		fmt.Fprintln(os.Stdout, int64(d.Revision))
+		_, _ = fmt.Fprintln(os.Stdout, int64(d.Revision))
 	}
 }
 

@@ -157,7 +157,7 @@ func Edit[T model.Object](ctx context.Context, s *Store, k model.Key, fn func(T)
 func Referrers(ctx context.Context, r Reader, k model.Key) ([]model.Key, error) {
 	f := k.Fold()
 	index, column, kind := "object_device", "device", model.KindAsset
-	switch k.Kind { //nolint:exhaustive // only these two are referred to by assets
+	switch k.Kind { // only these two are referred to by assets
 	case model.KindDevice:
 	case model.KindEndpointProfile:
 		index, column, kind = "object_profile", "profile", model.KindClassicAsset

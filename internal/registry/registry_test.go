@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	defer func() { require.NoError(t, s.Close()) }()
 	for i := range 64 {
 		d := device("line1")
-		d.Properties.Model = fmt.Sprint(i)
+		d.Properties.Model = strconv.Itoa(i)
 		require.NoError(t, put(t, s, d, registry.None))
 	}
 	past, err := registry.History(t.Context(), s, device("line1").Key())
@@ -215,8 +216,9 @@ func TestWaitSeesOtherStores(t *testing.T) {
 			}
 		})
 	}
-	rev, err := model.Revision(2), error(nil)
+	rev := model.Revision(2)
 	for rev < 2+2*writes {
+		var err error
 		rev, err = a.Wait(t.Context(), rev)
 		require.NoError(t, err)
 	}

@@ -95,7 +95,7 @@ func (w *watcher) poll(ctx context.Context, db *sql.DB) {
 // it is at. An error is ctx's, or that the file cannot be read.
 func (s *Store) Wait(ctx context.Context, since model.Revision) (model.Revision, error) {
 	for {
-		moved := s.watch.next(s.read)
+		moved := s.watch.next(s.read) //nolint:contextcheck // the watcher ends with Close
 		rev, err := s.Revision(ctx)
 		if err != nil || rev > since {
 			return rev, err

@@ -86,7 +86,7 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 			"If the file is damaged, move it away: connections then start anew.")
 	}
 	s := &DB{dir: dir, db: db, writes: make(chan write, 256), done: make(chan struct{})}
-	go s.commitLoop()
+	go s.commitLoop() //nolint:contextcheck // it ends with Close
 	return s, nil
 }
 
@@ -123,8 +123,8 @@ func (s *DB) commitLoop() {
 }
 
 func (s *DB) commit(batch []write) error {
-	ctx := context.Background() // what is queued is written, whoever still waits
-	tx, err := s.db.BeginTx(ctx, nil)
+	ctx := context.Background()       // what is queued is written, whoever still waits
+	tx, err := s.db.BeginTx(ctx, nil) //nolint:contextcheck // for that reason
 	if err != nil {
 		return fault.As(fault.Unavailable, err, "write state")
 	}
@@ -194,18 +194,18 @@ func (s *DB) Prune(ctx context.Context, keep func(unit string) bool) error {
 	if err != nil {
 		return fault.Wrap(err, "read state")
 	}
+	defer func() { _ = rows.Close() }()
 	var gone []string
 	for rows.Next() {
 		var unit string
 		if err := rows.Scan(&unit); err != nil {
-			_ = rows.Close()
 			return fault.Wrap(err, "read state")
 		}
 		if !keep(unit) {
 			gone = append(gone, unit)
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		return fault.Wrap(err, "read state")
 	}
 	for _, unit := range gone {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -32,7 +33,7 @@ func hold(dir string) {
 	if err == nil {
 		_, err = s.AcquireLease(ctx, "default/default")
 	}
-	fmt.Fprintln(os.Stdout, err)
+	_, _ = fmt.Fprintln(os.Stdout, err)
 	select {}
 }
 
@@ -75,14 +76,14 @@ func TestManySavesAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
-			if err := s.Unit(fmt.Sprint(i)).Save(t.Context(), "k", []byte{byte(i)}); err != nil {
+			if err := s.Unit(strconv.Itoa(i)).Save(t.Context(), "k", []byte{byte(i)}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	for i := range 200 {
-		got, err := s.Unit(fmt.Sprint(i)).Load(t.Context(), "k")
+		got, err := s.Unit(strconv.Itoa(i)).Load(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, []byte{byte(i)}, got)
 	}

@@ -41,8 +41,9 @@ type Connector interface {
 	//  3. What arrives on s.Updates has the same endpoint: assets and points
 	//     are added and removed on the live connection.
 	//  4. What the source can deliver again (a notification to acknowledge, a
-	//     cursor to move on) is given up only when the completion passed to
-	//     s.Out says Safe.
+	//     cursor to move on) is given up only after the completion passed to
+	//     s.Out: Safe, or Expired or Dropped, which are counted by whoever had to
+	//     give the message up, and would not come out better a second time.
 	//  5. What the next Run, in this process or the next, needs to take up where
 	//     this one stopped goes to s.State. It holds no secrets.
 	Run(ctx context.Context, s Session) error

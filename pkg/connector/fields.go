@@ -15,8 +15,7 @@ func Fields[T any]() []Field {
 
 func fieldsOf(t reflect.Type, prefix string) []Field {
 	var list []Field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue
@@ -45,7 +44,7 @@ func fieldsOf(t reflect.Type, prefix string) []Field {
 }
 
 func typeWord(k reflect.Kind) string {
-	switch k { //nolint:exhaustive // configuration documents hold nothing else
+	switch k { // configuration documents hold nothing else
 	case reflect.Bool:
 		return "bool"
 	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint32:

@@ -31,7 +31,7 @@ func (s Scope) SourceKey(o Object) Key {
 
 // Contains reports whether the scope's `serve` is responsible for a resource.
 func (s Scope) Contains(k Key) bool {
-	switch k.Kind { //nolint:exhaustive // the others are nobody's work
+	switch k.Kind { // the others are nobody's work
 	case KindDevice, KindAsset:
 		return strings.EqualFold(k.Parent, s.Namespace)
 	case KindClassicAsset, KindEndpointProfile:

@@ -35,7 +35,8 @@ type nameRule struct {
 }
 
 // checkName holds name against a rule of the resource model, 2.2.
-func (p *problems) checkName(path, name string, r nameRule) {
+func (p *problems) checkName(name string, r nameRule) {
+	const path = "name"
 	if len(name) < r.min || len(name) > r.max {
 		p.add(path, "%q has %d characters, allowed are %d to %d", name, len(name), r.min, r.max)
 		return
@@ -153,7 +154,7 @@ func (p *problems) authentication(path string, a *Authentication) {
 // Validate implements Object.
 func (o *Instance) Validate() error {
 	p := &problems{}
-	p.checkName("name", o.Name, nameRule{min: 3, max: 63})
+	p.checkName(o.Name, nameRule{min: 3, max: 63})
 	if ref := o.Properties.ADRNamespaceRef; ref != nil {
 		if _, err := ParseID(KindNamespace, ref.ResourceID); err != nil {
 			p.add("properties.adrNamespaceRef.resourceId", "%v", err)
@@ -165,14 +166,14 @@ func (o *Instance) Validate() error {
 // Validate implements Object.
 func (o *Namespace) Validate() error {
 	p := &problems{}
-	p.checkName("name", o.Name, nameRule{min: 3, max: 64})
+	p.checkName(o.Name, nameRule{min: 3, max: 64})
 	return p.err()
 }
 
 // Validate implements Object.
 func (o *Device) Validate() error {
 	p := &problems{}
-	p.checkName("name", o.Name, nameRule{min: 3, max: 63, device: true})
+	p.checkName(o.Name, nameRule{min: 3, max: 63, device: true})
 	for name, e := range o.Properties.Endpoints.Inbound {
 		path := "endpoints.inbound." + name
 		p.required("endpoints.inbound: endpoint name", name)
@@ -192,7 +193,7 @@ func (o *Device) Validate() error {
 func (o *Asset) Validate() error {
 	p := &problems{}
 	a := &o.Properties
-	p.checkName("name", o.Name, nameRule{min: 3, max: 63})
+	p.checkName(o.Name, nameRule{min: 3, max: 63})
 	p.required("deviceRef.deviceName", a.DeviceRef.DeviceName)
 	p.required("deviceRef.endpointName", a.DeviceRef.EndpointName)
 	if len(a.AssetTypeRefs) > 1 {
@@ -280,7 +281,7 @@ func (p *problems) timeout(path string, seconds *int64) {
 func (o *ClassicAsset) Validate() error {
 	p := &problems{}
 	a := &o.Properties
-	p.checkName("name", o.Name, nameRule{min: 3, max: 63})
+	p.checkName(o.Name, nameRule{min: 3, max: 63})
 	p.required("assetEndpointProfileRef", a.AssetEndpointProfileRef)
 	p.configuration("defaultDatasetsConfiguration", a.DefaultDatasetsConfiguration)
 	p.configuration("defaultEventsConfiguration", a.DefaultEventsConfiguration)
@@ -330,7 +331,7 @@ func (p *problems) classicTopic(path string, t *ClassicTopic) {
 // Validate implements Object.
 func (o *EndpointProfile) Validate() error {
 	p := &problems{}
-	p.checkName("name", o.Name, nameRule{min: 3, max: 63})
+	p.checkName(o.Name, nameRule{min: 3, max: 63})
 	p.required("targetAddress", o.Properties.TargetAddress)
 	p.required("endpointProfileType", o.Properties.EndpointProfileType)
 	p.authentication("authentication", o.Properties.Authentication)

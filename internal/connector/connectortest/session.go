@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -169,12 +170,7 @@ func (r *Report) Counter(c connector.Counter) int64 {
 func (r *Report) HasApplied(a *model.Assignment) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, x := range r.applied {
-		if x == a {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.applied, a)
 }
 
 // State is a connector.State in memory that outlives Run.

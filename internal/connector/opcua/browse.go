@@ -73,7 +73,7 @@ func (c *Connector) browse(ctx context.Context, t connector.Target, q connector.
 	if err != nil {
 		return err
 	}
-	defer s.close() // it releases continuation points too
+	defer s.close(ctx) // it releases continuation points too
 	root, err := s.browseRoot(ctx, q.Root)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package opcua
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/url"
 	"slices"
@@ -197,8 +196,8 @@ const maxComputedQueue = 1000
 func (s *settings) resolve(asset *model.Asset, d *model.Dataset, x *model.DataPoint) (item, error) {
 	var point, dataset, byAsset itemConfig
 	err := errors.Join(
-		decode(fmt.Sprintf("data point %s", x.Name), x.DataPointConfiguration, &point),
-		decode(fmt.Sprintf("dataset %s", d.Name), d.DatasetConfiguration, &dataset),
+		decode("data point "+x.Name, x.DataPointConfiguration, &point),
+		decode("dataset "+d.Name, d.DatasetConfiguration, &dataset),
 		decode("defaultDatasetsConfiguration", asset.Properties.DefaultDatasetsConfiguration, &byAsset))
 	for _, c := range []*itemConfig{&point, &dataset, &byAsset} {
 		err = errors.Join(err, atLeast("publishingInterval", c.PublishingInterval, -1),

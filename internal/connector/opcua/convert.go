@@ -159,12 +159,3 @@ func (s structure) AppendJSON(dst []byte) []byte {
 	dst = value.AppendString(dst, expandedText(s.x.TypeID))
 	return append(dst, '}')
 }
-
-// unsupported reports whether a value is a structure that cannot be read.
-func unsupported(v *ua.Variant) bool {
-	if v == nil {
-		return false
-	}
-	x, ok := v.Value().(*ua.ExtensionObject)
-	return ok && x != nil && x.Value == nil && x.TypeID != nil && x.TypeID.NodeID != nil && x.TypeID.NodeID.String() != "i=0"
-}

@@ -22,7 +22,7 @@ func statusError(code ua.StatusCode, what string) error {
 	}
 	name := statusName(code)
 	kind := fault.Unavailable
-	switch code { //nolint:exhaustive // the rest may get better by itself
+	switch code { // the rest may get better by itself
 	case ua.StatusBadNodeIDInvalid, ua.StatusBadNodeIDUnknown, ua.StatusBadAttributeIDInvalid, ua.StatusBadBrowseNameInvalid, ua.StatusBadNoMatch:
 		kind = fault.Invalid
 	case ua.StatusBadUserAccessDenied, ua.StatusBadNotReadable:
@@ -74,7 +74,7 @@ func (s *session) translateStatus(code ua.StatusCode, doing string) error {
 		}
 		return err
 	}
-	switch code { //nolint:exhaustive // the rest needs no advice
+	switch code { // the rest needs no advice
 	case ua.StatusBadUserAccessDenied, ua.StatusBadIdentityTokenRejected, ua.StatusBadIdentityTokenInvalid:
 		return fail(fault.Denied, "Check the user name and password of the endpoint.")
 	case ua.StatusBadSecurityChecksFailed, ua.StatusBadCertificateUntrusted:

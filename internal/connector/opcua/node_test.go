@@ -92,7 +92,7 @@ func TestNodeEveryTypeArrives(t *testing.T) {
 		got := record.Points(list, "t", name)[0]
 		require.Nil(t, got.StatusCode, name)
 		if name == "Guid" {
-			require.EqualValues(t, strings.ToLower(v.(string)), strings.ToLower(got.Value.(string)))
+			require.Equal(t, strings.ToLower(v.(string)), strings.ToLower(got.Value.(string)))
 			continue
 		}
 		require.Equal(t, v, got.Value, name)

@@ -13,13 +13,6 @@ import (
 // maxNodeID bounds the text of a node id (OPC 10000-3, 8.2.4).
 const maxNodeID = 4096
 
-// checkNodeID returns why text can be no node id, whatever the server. "ns=…",
-// "nsu=…" and no namespace at all are fine.
-func checkNodeID(text string) error {
-	_, err := parseNodeID(text, nil)
-	return err
-}
-
 // parseNodeID reads a node id. namespaces resolve "nsu=…"; nil leaves those
 // unresolved (and namespace 0).
 func parseNodeID(text string, namespaces []string) (*ua.NodeID, error) {

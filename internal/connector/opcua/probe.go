@@ -53,7 +53,7 @@ func (c *Connector) probe(ctx context.Context, t connector.Target, f *facts) err
 		f.add("login", "refused: %s", err)
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	f.add("login", "works, as %s, with %s", strings.ToLower(t.Endpoint.Method()), security(s.server))
 	return s.aboutSession(ctx, f)
 }

@@ -33,8 +33,19 @@ type run struct {
 	subs       map[uint32]*subscription
 	items      map[connector.Handle]*monitored
 	failed     []*monitored // to be tried again
+	resting    []resting    // handles that are not wanted any more, oldest first
 	sample     value.Sample // reused
 }
+
+// resting are handles whose items are deleted. A notification that was sent
+// before may still come, or come again: they must not mean another point by then.
+type resting struct {
+	handles []connector.Handle
+	since   time.Time
+}
+
+// restTime is longer than any notification stays on its way.
+const restTime = time.Minute
 
 // watchInterval is how often gaps and silence are looked for.
 const watchInterval = 250 * time.Millisecond
@@ -75,7 +86,7 @@ func (c *Connector) run(ctx context.Context, s connector.Session) error {
 	}
 	defer func() {
 		if ctx.Err() != nil || r.pub == nil {
-			session.close() // a good end: the server need not keep anything
+			session.close(ctx) // a good end: the server need not keep anything
 		} else {
 			session.drop()
 		}
@@ -146,7 +157,9 @@ func (r *run) apply(ctx context.Context, a *model.Assignment) error {
 	if err := r.unmonitor(ctx, removed); err != nil {
 		return err
 	}
-	r.host.Out.Free(removed)
+	if len(removed) > 0 {
+		r.resting = append(r.resting, resting{removed, time.Now()})
+	}
 	fresh := make([]*monitored, 0, len(added))
 	for _, b := range added {
 		if b.Point == nil {
@@ -159,14 +172,12 @@ func (r *run) apply(ctx context.Context, a *model.Assignment) error {
 		return err
 	}
 	if r.pub == nil {
-		r.pub = startPublishing(context.WithoutCancel(ctx), r.session, r.inFlight(), r.publishTimeout())
+		r.pub = newPublisher(context.WithoutCancel(ctx), r.session)
 	}
+	r.pub.ask(2+len(r.subs), r.publishTimeout())
 	r.host.Report.Applied(a)
 	return nil
 }
-
-// inFlight is how many publish requests wait at the server.
-func (r *run) inFlight() int { return min(2+len(r.subs), 8) }
 
 // publishTimeout is longer than any silence that a subscription may keep.
 func (r *run) publishTimeout() time.Duration {

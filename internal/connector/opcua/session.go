@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/url"
 	"slices"
 	"time"
 
@@ -138,7 +137,7 @@ func connect(ctx context.Context, t target) (*session, error) {
 		return nil, err
 	}
 	if err := s.learn(ctx); err != nil {
-		s.close()
+		s.close(ctx)
 		return nil, err
 	}
 	return s, nil
@@ -315,10 +314,11 @@ func callFor[R ua.Response](ctx context.Context, s *session, req ua.Request, tim
 	return res, err
 }
 
-// close ends the session, its subscriptions with it, and the connection.
-func (s *session) close() {
+// close ends the session, its subscriptions with it, and the connection. It
+// works after ctx has ended too.
+func (s *session) close(ctx context.Context) {
 	if s.token != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		_, _ = callFor[*ua.CloseSessionResponse](ctx, s, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second)
 		cancel()
 	}
@@ -333,12 +333,4 @@ func (s *session) drop() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
-}
-
-// hostOf returns the host of an address, for messages.
-func hostOf(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Host
-	}
-	return address
 }

@@ -49,6 +49,10 @@ const firstSequence = 1
 // answers arrive in order, but are taken by several goroutines.
 const reorderGrace = 250 * time.Millisecond
 
+// maxGap bounds how many notifications are asked for again: no server keeps
+// more, and what says so is wrong.
+const maxGap = 10_000
+
 // maxHeld bounds how many notifications wait for a missing one.
 const maxHeld = 256
 
@@ -86,7 +90,10 @@ type publisher struct {
 	session   *session
 	responses chan published
 	wg        sync.WaitGroup
+	ctx       context.Context //nolint:containedctx // the publisher owns it: stop cancels it
 	cancel    context.CancelFunc
+	running   int          // goroutines; of Run's goroutine
+	timeout   atomic.Int64 // of a request, in nanoseconds
 
 	mu      sync.Mutex
 	acks    []*ua.SubscriptionAcknowledgement
@@ -108,14 +115,23 @@ const maxAcks = 1000
 // beyond it the server is asked for no more, and its queues fill.
 const maxUnacked = 2000
 
-// startPublishing begins to ask for notifications.
-func startPublishing(ctx context.Context, s *session, inFlight int, timeout time.Duration) *publisher {
+// newPublisher returns one that does not ask yet.
+func newPublisher(ctx context.Context, s *session) *publisher {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &publisher{session: s, responses: make(chan published, inFlight), cancel: cancel, room: make(chan struct{}, 1)}
-	for range inFlight {
-		p.wg.Go(func() { p.loop(ctx, timeout) })
+	return &publisher{session: s, responses: make(chan published, maxInFlight), ctx: ctx, cancel: cancel, room: make(chan struct{}, 1)}
+}
+
+// maxInFlight bounds the publish requests that wait at the server.
+const maxInFlight = 8
+
+// ask keeps at least inFlight requests at the server, each of which may take
+// as long as timeout.
+func (p *publisher) ask(inFlight int, timeout time.Duration) {
+	p.timeout.Store(int64(timeout))
+	for p.running < min(inFlight, maxInFlight) {
+		p.running++
+		p.wg.Go(func() { p.loop(p.ctx) })
 	}
-	return p
 }
 
 // stop ends asking, and waits for it.
@@ -124,13 +140,13 @@ func (p *publisher) stop() {
 	p.wg.Wait()
 }
 
-func (p *publisher) loop(ctx context.Context, timeout time.Duration) {
+func (p *publisher) loop(ctx context.Context) {
 	for ctx.Err() == nil {
 		if !p.waitForRoom(ctx) {
 			return
 		}
 		acks := p.takeAcks()
-		res, err := callFor[*ua.PublishResponse](ctx, p.session, &ua.PublishRequest{SubscriptionAcknowledgements: acks}, timeout)
+		res, err := callFor[*ua.PublishResponse](ctx, p.session, &ua.PublishRequest{SubscriptionAcknowledgements: acks}, time.Duration(p.timeout.Load()))
 		if err != nil {
 			p.giveBack(acks)
 		}
@@ -226,7 +242,7 @@ func (r *run) publishFailed(err error) error {
 	if !isStatus {
 		return r.session.translate(err, "connection to "+r.assignment.Endpoint.Address)
 	}
-	switch code { //nolint:exhaustive // the rest ends the run
+	switch code { // the rest ends the run
 	case ua.StatusBadTooManyPublishRequests:
 		return nil // one goroutine more than the server likes: it pauses by itself
 	case ua.StatusBadNoSubscription:
@@ -309,22 +325,12 @@ func (r *run) fillGap(ctx context.Context, sub *subscription) error {
 		if !ok {
 			break
 		}
+		if missing := end - sub.expect; missing > maxGap {
+			r.host.Report.Count(connector.CountLost, "", int64(missing))
+			return fault.New(fault.Unavailable, "%d notifications are missing: more than the server can still have", missing)
+		}
 		for sub.expect != end {
-			res, err := call[*ua.RepublishResponse](ctx, r.session, &ua.RepublishRequest{SubscriptionID: sub.id, RetransmitSequenceNumber: sub.expect})
-			if code, isStatus := err.(ua.StatusCode); isStatus && code == ua.StatusBadMessageNotAvailable { //nolint:errorlint // as above
-				r.log.Warn("notification lost", "subscription", sub.id, "sequence", sub.expect)
-				r.host.Report.Count(connector.CountLost, "", 1)
-				sub.expect = following(sub.expect)
-				continue
-			}
-			if err != nil {
-				return r.session.translate(err, "republish")
-			}
-			if res.NotificationMessage == nil || res.NotificationMessage.SequenceNumber != sub.expect {
-				return fault.New(fault.Unavailable, "republish: the server sent another notification than the one asked for")
-			}
-			r.host.Report.Count(connector.CountRepublished, "", 1)
-			if err := r.deliver(ctx, sub, res.NotificationMessage, time.Now()); err != nil {
+			if err := r.republish(ctx, sub); err != nil {
 				return err
 			}
 		}
@@ -334,6 +340,25 @@ func (r *run) fillGap(ctx context.Context, sub *subscription) error {
 	}
 	sub.since, sub.gapTo = time.Time{}, 0
 	return nil
+}
+
+// republish fetches the next notification again, or counts it as lost.
+func (r *run) republish(ctx context.Context, sub *subscription) error {
+	res, err := call[*ua.RepublishResponse](ctx, r.session, &ua.RepublishRequest{SubscriptionID: sub.id, RetransmitSequenceNumber: sub.expect})
+	if code, isStatus := err.(ua.StatusCode); isStatus && code == ua.StatusBadMessageNotAvailable { //nolint:errorlint // the library returns it bare
+		r.log.Warn("notification lost", "subscription", sub.id, "sequence", sub.expect)
+		r.host.Report.Count(connector.CountLost, "", 1)
+		sub.expect = following(sub.expect)
+		return nil
+	}
+	if err != nil {
+		return r.session.translate(err, "republish")
+	}
+	if res.NotificationMessage == nil || res.NotificationMessage.SequenceNumber != sub.expect {
+		return fault.New(fault.Unavailable, "republish: the server sent another notification than the one asked for")
+	}
+	r.host.Report.Count(connector.CountRepublished, "", 1)
+	return r.deliver(ctx, sub, res.NotificationMessage, time.Now())
 }
 
 // gapEnd returns the first number after the gap, and whether there is a gap.
@@ -408,6 +433,10 @@ func (r *run) dataChange(n *ua.DataChangeNotification) {
 // watch fills gaps whose grace is over, and notices silence.
 func (r *run) watch(ctx context.Context) error {
 	now := time.Now()
+	for len(r.resting) > 0 && now.Sub(r.resting[0].since) > restTime {
+		r.host.Out.Free(r.resting[0].handles)
+		r.resting = r.resting[1:]
+	}
 	blocked := r.pub != nil && r.pub.unacked.Load() >= maxUnacked
 	for _, sub := range r.subs {
 		if !sub.since.IsZero() && now.Sub(sub.since) > reorderGrace {

@@ -102,8 +102,9 @@ func (s *Server) AddCounters(n int) {
 // Machines returns the machines of the sample plant with their values: names
 // by machine, in order.
 func Machines() []Machine {
-	var list []Machine
-	for _, m := range plant() {
+	machines := plant()
+	list := make([]Machine, 0, len(machines))
+	for _, m := range machines {
 		x := Machine{Name: m.name}
 		for _, p := range m.points {
 			x.Points = append(x.Points, Point{p.name, "ns=2;s=" + m.id + "." + p.id})

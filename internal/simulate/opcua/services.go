@@ -224,7 +224,7 @@ func (s *Server) attribute(rv *ua.ReadValueID) *ua.DataValue {
 		return bad(ua.StatusBadNodeIDUnknown)
 	}
 	var v any
-	switch rv.AttributeID { //nolint:exhaustive // the others are not there
+	switch rv.AttributeID { // the others are not there
 	case ua.AttributeIDValue:
 		if n.class != ua.NodeClassVariable {
 			return bad(ua.StatusBadAttributeIDInvalid)

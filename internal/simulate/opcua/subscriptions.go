@@ -235,8 +235,8 @@ func (s *Server) deleteItems(sess *session, r *ua.DeleteMonitoredItemsRequest) u
 
 // publish queues a request for notifications, and takes its acknowledgements.
 func (s *Server) publish(sess *session, c *conn, id uint32, r *ua.PublishRequest) (ua.Response, bool) {
-	any := slices.ContainsFunc(slices.Collect(mapsValues(s.subs)), func(sub *subscription) bool { return sub.session == sess })
-	if !any {
+	some := slices.ContainsFunc(slices.Collect(mapsValues(s.subs)), func(sub *subscription) bool { return sub.session == sess })
+	if !some {
 		return failure(ua.StatusBadNoSubscription), false
 	}
 	if len(sess.publish) >= maxPublish {

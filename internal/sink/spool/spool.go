@@ -345,11 +345,11 @@ type Entry struct {
 func (s *Spool) Next(ctx context.Context) (Entry, error) {
 	for {
 		s.mu.Lock()
-		e, ok, err := s.next()
+		e, ok := s.next()
 		more := s.more
 		s.mu.Unlock()
-		if ok || err != nil {
-			return e, err
+		if ok {
+			return e, nil
 		}
 		select {
 		case <-more:
@@ -360,7 +360,7 @@ func (s *Spool) Next(ctx context.Context) (Entry, error) {
 }
 
 // next returns the next message, if there is one.
-func (s *Spool) next() (Entry, bool, error) {
+func (s *Spool) next() (Entry, bool) {
 	for _, g := range s.segments {
 		for g.read < g.records {
 			body, err := s.read(g)
@@ -380,7 +380,7 @@ func (s *Spool) next() (Entry, bool, error) {
 				s.commit(g)
 				continue
 			}
-			return Entry{m, g}, true, nil
+			return Entry{m, g}, true
 		}
 	}
 	if s.unread() == 0 {
@@ -390,7 +390,7 @@ func (s *Spool) next() (Entry, bool, error) {
 		default:
 		}
 	}
-	return Entry{}, false, nil
+	return Entry{}, false
 }
 
 // read returns the next record's body of a segment.

@@ -43,7 +43,7 @@ func appendForever(dir string) {
 		}
 		<-done
 		mu.Lock()
-		fmt.Fprintln(os.Stdout, i)
+		_, _ = fmt.Fprintln(os.Stdout, i)
 		mu.Unlock()
 	}
 }
