@@ -89,7 +89,8 @@ func printRows(s *cli.IO, rows [][]string) error {
 }
 
 func unitRows(units []app.UnitStatus) [][]string {
-	rows := [][]string{{"Unit", "State", "Since", "Values", "Bad", "Lost", "Failing", "Error"}}
+	rows := make([][]string, 1, 1+len(units))
+	rows[0] = []string{"Unit", "State", "Since", "Values", "Bad", "Lost", "Failing", "Error"}
 	for i := range units {
 		u := &units[i]
 		rows = append(rows, []string{
@@ -103,7 +104,8 @@ func unitRows(units []app.UnitStatus) [][]string {
 func count(u *app.UnitStatus, name string) string { return strconv.FormatInt(u.Counters[name], 10) }
 
 func assetRows(assets []app.AssetHealth) [][]string {
-	rows := [][]string{{"Asset", "Kind", "Health", "Reason", "Since", "Message"}}
+	rows := make([][]string, 1, 1+len(assets))
+	rows[0] = []string{"Asset", "Kind", "Health", "Reason", "Since", "Message"}
 	for _, a := range assets {
 		since := ""
 		if a.Since != nil {

@@ -28,8 +28,13 @@ func (b *BrokerFlags) Given() bool { return b.url != nil && *b.url != "" }
 // Apply returns the settings m with the options that were given.
 func (b *BrokerFlags) Apply(m config.MQTT) config.MQTT {
 	for _, x := range []struct{ dest, given *string }{
-		{&m.URL, b.url}, {&m.User, b.user}, {&m.Password, b.password}, {&m.CAFile, b.ca},
-		{&m.CertFile, b.cert}, {&m.KeyFile, b.key}, {&m.ClientID, b.client},
+		{&m.URL, b.url},
+		{&m.User, b.user},
+		{&m.Password, b.password},
+		{&m.CAFile, b.ca},
+		{&m.CertFile, b.cert},
+		{&m.KeyFile, b.key},
+		{&m.ClientID, b.client},
 	} {
 		if x.given != nil {
 			*x.dest = *x.given

@@ -23,7 +23,7 @@ func (f *Factory) Demo(ctx context.Context, o ServeOptions) error {
 		return fault.As(fault.Denied, err, "a folder for the demo")
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	plant, err := simulator.Start(simulator.Options{Log: o.Log})
+	plant, err := simulator.Start(simulator.Options{Log: o.Log}) //nolint:contextcheck // it lives until Close
 	if err != nil {
 		return fault.Wrap(err, "start the simulated machines")
 	}

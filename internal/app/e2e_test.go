@@ -347,7 +347,7 @@ func changes(t *testing.T, plant *plant) {
 // quietFor reports whether nothing of a point came for a while.
 func (s *served) quietFor(l *listener, topic, point string) bool {
 	n := l.count(topic, point)
-	time.Sleep(250 * time.Millisecond) //nolint:forbidigo // absence takes time
+	time.Sleep(250 * time.Millisecond) // absence takes time
 	return l.count(topic, point) == n
 }
 

@@ -21,6 +21,9 @@ func classify(err error) error {
 	case sqlite3.SQLITE_FULL:
 		return fault.WithHint(fault.WithCode(fault.As(fault.Unavailable, err, "disk full"), "DiskFull"),
 			"Nothing was changed. Free some space and try again.")
+	case sqlite3.SQLITE_IOERR:
+		return fault.WithHint(fault.As(fault.Unavailable, err, "reading or writing the file"),
+			"Is the disk full, or broken? Free some space and try again.")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN:
 		return fault.WithHint(fault.As(fault.Denied, err, "not allowed"),
 			"Run as a user who may write the registry, or choose another folder with --registry.")

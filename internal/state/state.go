@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
@@ -57,6 +58,19 @@ type write struct {
 	result     chan error
 }
 
+// remedy says what to do about a file that cannot be opened.
+func remedy(err error) string {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+			return "Is the disk full? Free some space and try again."
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return "The file is damaged: move it away, and connections start anew."
+		}
+	}
+	return "Run as a user who may write the folder, or choose another one with --registry."
+}
+
 // Open opens state.db in dir and creates it if need be.
 func Open(ctx context.Context, dir string) (*DB, error) {
 	file := filepath.Join(dir, FileName)
@@ -82,8 +96,7 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	db.SetMaxOpenConns(2)
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		_ = db.Close()
-		return nil, fault.WithHint(fault.As(fault.Unavailable, err, "open state %s", file),
-			"If the file is damaged, move it away: connections then start anew.")
+		return nil, fault.WithHint(fault.As(fault.Unavailable, err, "open state %s", file), "%s", remedy(err))
 	}
 	s := &DB{dir: dir, db: db, writes: make(chan write, 256), done: make(chan struct{})}
 	go s.commitLoop() //nolint:contextcheck // it ends with Close
