@@ -14,7 +14,7 @@ import (
 	"github.com/iotops/iotops/pkg/value"
 )
 
-// Reason codes of connectors.md 16.3.
+// Reason codes of health, as the connector for OPC UA of Azure IoT Operations has them.
 const (
 	codeConnected    = "OpcUaConnectorAssetConnected"
 	codeDisconnected = "OpcUaConnectorAssetDisconnected"
