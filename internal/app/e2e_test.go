@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -429,6 +430,55 @@ func TestExternalBrokerAway(t *testing.T) {
 		require.Equal(t, numbers[i-1]+1, numbers[i], "%v", numbers)
 	}
 	require.Zero(t, s.status().Broker.Dropped)
+}
+
+// TestExternalBrokerGoesAndComesBack breaks the line to the broker again and
+// again: each value of QoS 1 arrives, some of them twice.
+func TestExternalBrokerGoesAndComesBack(t *testing.T) {
+	plant := startPlant(t)
+	broker, err := embedded.Start(embedded.Options{TCP: "127.0.0.1:0"})
+	require.NoError(t, err)
+	defer broker.Close()
+	l := listen(t, broker.URL(), "plant/#")
+	line := newProxy(t, hostOf(t, broker.URL()))
+	o := options()
+	o.Broker = app.BrokerOptions{
+		MQTT: config.MQTT{URL: "mqtt://" + line.address, ClientID: "edge"}, Spool: config.Spool{MaxBytes: 1 << 26, MaxAge: 3600},
+	}
+	s := serve(t, t.TempDir(), o)
+	s.put(device("line1", plant.url), asset("oven", "line1", plant.point(0)))
+	for range 3 {
+		line.up()
+		l.more(10, "plant/oven", plant.name(0))
+		line.down()
+		more := s.unit("line1/plc/oven").Counters["values"] + 5
+		require.Eventually(t, func() bool { return s.unit("line1/plc/oven").Counters["values"] >= more }, patience, 10*time.Millisecond)
+	}
+	line.up()
+	l.more(30, "plant/oven", plant.name(0))
+	numbers := l.numbers("plant/oven", plant.name(0))
+	seen := map[int64]bool{}
+	for _, n := range numbers {
+		seen[n] = true
+	}
+	first, last := slices.Min(numbers), slices.Max(numbers)
+	for n := first; n <= last-15; n++ { // the newest may still be on their way
+		require.True(t, seen[n], "%d of %d…%d is missing", n, first, last)
+	}
+	require.Zero(t, s.status().Broker.Dropped)
+}
+
+// TestServerForgetsEverything is a server that comes back without our session.
+func TestServerForgetsEverything(t *testing.T) {
+	plant := startPlant(t)
+	s := serve(t, t.TempDir(), options())
+	l := listen(t, s.BrokerURL, "plant/#")
+	s.put(device("line1", plant.url), asset("oven", "line1", plant.point(0)))
+	l.more(3, "plant/oven", plant.name(0))
+	plant.sim.ForgetSessions()
+	plant.sim.DropConnections()
+	require.Eventually(t, func() bool { return s.unit("line1/plc/oven").Counters["reconnects"] > 0 }, patience, 10*time.Millisecond)
+	l.more(3, "plant/oven", plant.name(0))
 }
 
 // slack is how much slower a machine may be than what users are promised.

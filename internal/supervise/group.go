@@ -270,7 +270,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	kind := fault.KindOf(err)
 	if kind == fault.Invalid || kind == fault.Unsupported || kind == fault.NotFound {
 		w.set(Status{State: Rejected, Restarts: restarts, Err: err, Since: time.Now()})
-		g.o.Log.Error("unit rejected", "unit", fmt.Sprint(key), "err", err, "hint", hint(err))
+		g.o.Log.Error("unit rejected", "unit", fmt.Sprint(key), "err", err, hint(err))
 		select {
 		case <-w.updates:
 			return newSpec
@@ -286,7 +286,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 	wait += rand.N(wait/5 + 1)
 	w.set(Status{State: Waiting, Restarts: restarts, Err: err, Since: time.Now(), Wait: wait})
-	g.o.Log.Warn("unit failed", "unit", fmt.Sprint(key), "err", err, "hint", hint(err), "retry_in", wait.Round(time.Millisecond).String())
+	g.o.Log.Warn("unit failed", "unit", fmt.Sprint(key), "err", err, hint(err), "retry_in", wait.Round(time.Millisecond).String())
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -299,8 +299,13 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 }
 
-// hint is what a person can do about err.
-func hint(err error) string { return strings.Join(fault.Hints(err), " ") }
+// hint is what a person can do about err, where that is known.
+func hint(err error) slog.Attr {
+	if hints := fault.Hints(err); len(hints) > 0 {
+		return slog.String("hint", strings.Join(hints, " "))
+	}
+	return slog.Attr{} // handlers leave it out
+}
 
 // offer makes spec the latest. One that nobody has taken yet is replaced.
 func (w *worker[S]) offer(spec S) {
