@@ -270,7 +270,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	kind := fault.KindOf(err)
 	if kind == fault.Invalid || kind == fault.Unsupported || kind == fault.NotFound {
 		w.set(Status{State: Rejected, Restarts: restarts, Err: err, Since: time.Now()})
-		g.o.Log.Error("unit rejected", "unit", fmt.Sprint(key), "err", err, hint(err))
+		g.advise(err).Error("unit rejected", "unit", fmt.Sprint(key), "err", err)
 		select {
 		case <-w.updates:
 			return newSpec
@@ -286,7 +286,7 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 	wait += rand.N(wait/5 + 1)
 	w.set(Status{State: Waiting, Restarts: restarts, Err: err, Since: time.Now(), Wait: wait})
-	g.o.Log.Warn("unit failed", "unit", fmt.Sprint(key), "err", err, hint(err), "retry_in", wait.Round(time.Millisecond).String())
+	g.advise(err).Warn("unit failed", "unit", fmt.Sprint(key), "err", err, "retry_in", wait.Round(time.Millisecond).String())
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -299,12 +299,13 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 }
 
-// hint is what a person can do about err, where that is known.
-func hint(err error) slog.Attr {
+// advise returns a logger that says what a person can do about err, where that
+// is known.
+func (g *Group[K, S]) advise(err error) *slog.Logger {
 	if hints := fault.Hints(err); len(hints) > 0 {
-		return slog.String("hint", strings.Join(hints, " "))
+		return g.o.Log.With("hint", strings.Join(hints, " "))
 	}
-	return slog.Attr{} // handlers leave it out
+	return g.o.Log
 }
 
 // offer makes spec the latest. One that nobody has taken yet is replaced.
