@@ -7,6 +7,7 @@ import (
 	"github.com/iotops/iotops/cmd/ns"
 	"github.com/iotops/iotops/cmd/secret"
 	"github.com/iotops/iotops/cmd/serve"
+	"github.com/iotops/iotops/cmd/simulate"
 	"github.com/iotops/iotops/cmd/status"
 	"github.com/iotops/iotops/cmd/tool"
 	"github.com/iotops/iotops/cmd/watch"
@@ -17,7 +18,7 @@ import (
 // Root returns the tree of commands: one line a noun.
 func Root(f *app.Factory) *cli.Command {
 	var root *cli.Command
-	root = cli.NewGroup("iotops", "Devices, assets and connectors of the industrial edge.",
+	nouns := []*cli.Command{
 		asset.New(f),
 		browse.New(f),
 		connector.New(f),
@@ -25,6 +26,7 @@ func Root(f *app.Factory) *cli.Command {
 		ns.New(f),
 		secret.New(f),
 		serve.New(f),
+		simulate.New(f),
 		status.New(f),
 		watch.New(f),
 		tool.NewConfig(f),
@@ -32,7 +34,8 @@ func Root(f *app.Factory) *cli.Command {
 		tool.NewCompletion(func() *cli.Command { return root }),
 		tool.NewGenerate(func() *cli.Command { return root }),
 		tool.NewInstallShim(),
-	)
+	}
+	root = cli.NewGroup("iotops", "Devices, assets and connectors of the industrial edge.", append(ns.NewInstance(f), nouns...)...)
 	root.Cobra.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

@@ -34,7 +34,8 @@ func layers() []layer {
 	}
 	return []layer{
 		{[]string{""}, []string{"cmd"}},
-		{[]string{"pkg/fault", "pkg/value", "pkg/topic", "pkg/message"}, nil},
+		{[]string{"pkg/fault", "pkg/value", "pkg/message"}, nil},
+		{[]string{"pkg/topic"}, []string{"pkg/fault"}},
 		{[]string{"pkg/model"}, []string{"pkg/fault", "pkg/topic"}},
 		{[]string{"pkg/connector"}, []string{"pkg/fault", "pkg/message", "pkg/model", "pkg/value"}},
 		{foundations, with(foundations)},
@@ -42,14 +43,14 @@ func layers() []layer {
 		{contracts, with(foundations, []string{"internal/sink"})},
 		{[]string{"internal/secret"}, with([]string{"internal/registry"})},
 		{adapters, with(foundations)},
-		{[]string{"internal/connector/all"}, with([]string{"internal/connector/..."})},
+		{[]string{"internal/connector/all"}, with([]string{"internal/connector/...", "internal/pki"})},
 		{[]string{"internal/connector/..."}, with([]string{"$self", "internal/pki"})},
 		{[]string{"internal/sink/..."}, with(foundations, []string{"$self", "internal/sink", "internal/sink/spool"})},
 		{[]string{"internal/simulate/..."}, with(foundations, []string{"$self"})},
 		{[]string{"internal/host", "internal/reconcile", "internal/api"}, with(foundations, contracts, adapters)},
 		{[]string{"internal/app"}, []string{"pkg/...", "internal/..."}},
 		{[]string{"cmd"}, []string{"cmd/...", "internal/app", "internal/cli", "internal/output", "internal/version", "pkg/..."}},
-		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/output", "internal/registry", "internal/pki", "pkg/..."}},
+		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/output", "internal/registry", "internal/pki", "internal/version", "pkg/..."}},
 	}
 }
 

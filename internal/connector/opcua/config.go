@@ -125,9 +125,11 @@ func parseEndpoint(e *model.Endpoint) (settings, error) {
 		atLeast("defaults.publishingIntervalMilliseconds", c.Defaults.PublishingInterval, -1),
 		atLeast("defaults.samplingIntervalMilliseconds", c.Defaults.SamplingInterval, -1), atLeast("defaults.queueSize", c.Defaults.QueueSize, 0))
 	if p := c.Security.Policy; p != nil {
-		s.policy = *p
-		if !slices.Contains(policies(), s.policy) {
-			errs = append(errs, fault.New(fault.Invalid, "security.securityPolicy: %q is not known", s.policy))
+		i := slices.IndexFunc(policies(), func(known string) bool { return strings.EqualFold(known, *p) }) // classic endpoints say #none
+		if i < 0 {
+			errs = append(errs, fault.New(fault.Invalid, "security.securityPolicy: %q is not known", *p))
+		} else {
+			s.policy = policies()[i]
 		}
 	}
 	if m := c.Security.Mode; m != nil {

@@ -98,6 +98,7 @@ func TestNodeBrowseEndsWhenTheCallerHasEnough(t *testing.T) {
 	}
 	require.Equal(t, 10, n)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	for _, err := range opcua.New(pki.New(t.TempDir())).Browse(ctx, nodeTarget(t), connector.BrowseQuery{}) {
 		cancel()
