@@ -76,7 +76,11 @@ func TestPasswordOfTheCommandLine(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for _, args := range [][]string{
-		{}, {"http://x"}, {"opc.tcp://x", "--device", "d"}, {"opc.tcp://x", "--depth", "-1"}, {"opc.tcp://x", "--user", "u"},
+		{},
+		{"http://x"},
+		{"opc.tcp://x", "--device", "d"},
+		{"opc.tcp://x", "--depth", "-1"},
+		{"opc.tcp://x", "--user", "u"},
 		{"opc.tcp://x", "--security-policy", "none such"},
 	} {
 		_, err := run(t, false, args...)

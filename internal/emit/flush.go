@@ -132,10 +132,10 @@ func (p *Plan) flushEvents(ctx context.Context, t *target, done *message.Batch) 
 
 // publish sends one message of a target.
 func (p *Plan) publish(ctx context.Context, t *target, payload []byte, kind string, at int64, done *message.Batch) error {
-	if t.err != nil { //nolint:nilerr // see below
+	if t.err != nil {
 		// The item is in an error state that says so: nothing is lost unseen,
 		// and the source need not keep it.
-		return nil
+		return nil //nolint:nilerr // for that reason
 	}
 	if t.sequence++; t.sequence == 0 {
 		t.sequence = 1

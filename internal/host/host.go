@@ -157,7 +157,7 @@ func forward(ctx context.Context, c connector.Connector, u *unit, running *model
 		case next := <-in:
 			accepted, refused, err := accept(c, next, running)
 			if err != nil { // nothing of it can be used: what runs goes on
-				u.reject(next, err)
+				u.refuse(err)
 				continue
 			}
 			u.update(accepted, refused)

@@ -353,6 +353,28 @@ func TestRejectsWhatTheConnectorRefuses(t *testing.T) {
 	require.Nil(t, st.Config.Error)
 }
 
+func TestAnEndpointThatBecomesBad(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	d, a := device("x"), asset("oven", "s0")
+	unit := f.serve(d, a)[0]
+	s := f.c.session(t)
+	s.Report.Applied(s.Assignment)
+	s.Report.Health("c", nil)
+	f.status(a.Key(), health(model.HealthAvailable))
+	for _, address := range []string{"bad", "elsewhere"} {
+		next := assign(t, device(address), a)[0]
+		f.group.Drop(unit.Unit)
+		f.group.Set(unit.Unit, next)
+		if address == "bad" {
+			st := f.status(a.Key(), health(model.HealthUnavailable))
+			require.Equal(t, "address: bad", st.HealthState.Message)
+		}
+	}
+	f.c.session(t)
+	f.status(a.Key(), health(model.HealthUnknown))
+}
+
 func TestUnknownEndpointType(t *testing.T) {
 	t.Parallel()
 	f := start(t)

@@ -39,7 +39,7 @@ func (v view) ofUnit(u *unit) state {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case u.rejected != nil && (!u.reported || u.err != nil):
+	case u.rejected != nil && !u.reported:
 		return failed("", u.rejected)
 	case !u.reported:
 		return state{health: model.HealthUnknown, reason: reasonNotContacted}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,6 +78,9 @@ func (u *unit) touch() {
 // begin notes that a run starts. What is wrong with items will be reported anew.
 func (u *unit) begin(name string, a *model.Assignment, refused map[string]error) {
 	u.mu.Lock()
+	if u.a != nil && !reflect.DeepEqual(u.a.Endpoint, a.Endpoint) {
+		u.reported, u.err = false, nil // what was said is about another endpoint
+	}
 	u.connector, u.rejected, u.told = name, nil, false
 	clear(u.items)
 	u.accept(a, refused)
@@ -114,12 +118,18 @@ func (u *unit) accept(a *model.Assignment, refused map[string]error) {
 	maps.DeleteFunc(u.applied, func(name string, _ int64) bool { return names[name] == nil })
 }
 
-// reject notes that an assignment cannot be used at all.
+// reject notes that a unit cannot run as it is told: nothing does.
 func (u *unit) reject(a *model.Assignment, err error) {
 	u.mu.Lock()
-	if u.a == nil {
-		u.a = a
-	}
+	u.a, u.rejected = a, err
+	u.reported, u.err = false, nil
+	u.mu.Unlock()
+	u.touch()
+}
+
+// refuse notes that nothing of a newer assignment can be used: what runs goes on.
+func (u *unit) refuse(err error) {
+	u.mu.Lock()
 	u.rejected = err
 	u.mu.Unlock()
 	u.touch()

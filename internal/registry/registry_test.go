@@ -182,7 +182,8 @@ func TestListStreamsInOrder(t *testing.T) {
 	require.Len(t, names(registry.Query{Device: "LINE1", Endpoint: "plc", Parent: "Default/default"}), 3)
 	require.Len(t, names(registry.Query{ParentPrefix: "default/"}), 3)
 	require.Empty(t, names(registry.Query{Device: "other"}))
-	for range registry.List[*model.Asset](t.Context(), s, registry.Query{}) {
+	for _, err := range registry.List[*model.Asset](t.Context(), s, registry.Query{}) {
+		require.NoError(t, err)
 		break
 	}
 }

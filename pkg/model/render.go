@@ -3,6 +3,8 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -52,7 +54,8 @@ func versioned(k Kind) bool {
 	return k == KindDevice || k == KindAsset || k == KindClassicAsset
 }
 
-// renderStatus gives classic kinds the shape that their API has.
+// renderStatus gives classic kinds the shape that their API has: a version, and
+// a list of all errors.
 func renderStatus(k Kind, status map[string]any) map[string]any {
 	if k != KindClassicAsset && k != KindEndpointProfile {
 		return status
@@ -63,39 +66,50 @@ func renderStatus(k Kind, status map[string]any) map[string]any {
 			classic[same] = v
 		}
 	}
-	var failures []any
-	collect := func(holder map[string]any) {
-		if e, ok := holder["error"]; ok {
-			failures = append(failures, e)
-		}
-	}
+	holders := objects(status["datasets"])
 	if config, ok := status["config"].(map[string]any); ok {
 		classic["version"] = config["version"]
-		collect(config)
+		holders = append([]map[string]any{config}, holders...)
 	}
-	if datasets, ok := status["datasets"].([]any); ok {
-		for _, d := range datasets {
-			if d, ok := d.(map[string]any); ok {
-				collect(d)
+	if ends, ok := status["endpoints"].(map[string]any); ok {
+		for _, e := range objects(ends["inbound"]) {
+			holders = append(holders, e)
+			if health, ok := e["healthState"]; ok {
+				classic["healthState"] = health
 			}
 		}
 	}
-	if ends, ok := status["endpoints"].(map[string]any); ok {
-		if inbound, ok := ends["inbound"].(map[string]any); ok {
-			for _, e := range inbound {
-				if e, ok := e.(map[string]any); ok {
-					collect(e)
-					if health, ok := e["healthState"]; ok {
-						classic["healthState"] = health
-					}
-				}
-			}
+	var failures []any
+	for _, h := range holders {
+		if e, ok := h["error"]; ok {
+			failures = append(failures, e)
 		}
 	}
 	if failures != nil {
 		classic["errors"] = failures
 	}
 	return classic
+}
+
+// objects returns the JSON objects in a list, or in a map by key.
+func objects(v any) []map[string]any {
+	var list []map[string]any
+	add := func(x any) {
+		if o, ok := x.(map[string]any); ok {
+			list = append(list, o)
+		}
+	}
+	switch x := v.(type) {
+	case []any:
+		for _, item := range x {
+			add(item)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(x)) {
+			add(x[key])
+		}
+	}
+	return list
 }
 
 // RenderRow returns the row that the query commands of Azure's asset family

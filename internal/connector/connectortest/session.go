@@ -60,7 +60,8 @@ func (h *Host) Start(t testing.TB, a *model.Assignment) {
 	t.Cleanup(func() {
 		cancel()
 		select {
-		case <-done:
+		case err := <-done:
+			t.Logf("Run returned: %v", err)
 		case <-time.After(Patience):
 			t.Error("the connector does not stop")
 		}

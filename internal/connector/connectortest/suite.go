@@ -107,15 +107,12 @@ func start(t *testing.T, s Source, a *model.Assignment) *Host {
 	return h
 }
 
-// waitFor waits until a point had a value, and returns all that it had.
-func waitFor(t *testing.T, h *Host, asset string, n int, want float64) []float64 {
+// waitFor waits until a point had a value.
+func waitFor(t *testing.T, h *Host, asset string, n int, want float64) {
 	t.Helper()
-	var got []float64
 	h.Out.Wait(t, fmt.Sprintf("%s of %s to be %v", PointName(n), asset, want), func(list []*message.Message) bool {
-		got = values(list, asset, n)
-		return slices.Contains(got, want)
+		return slices.Contains(values(list, asset, n), want)
 	})
-	return got
 }
 
 func values(list []*message.Message, asset string, n int) []float64 {

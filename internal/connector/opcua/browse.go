@@ -113,20 +113,11 @@ func (w *walker) walk(ctx context.Context, yield func(connector.Node, error) boo
 			return fault.As(fault.Canceled, err, "browse")
 		}
 		top := w.path[len(w.path)-1]
-		if err := w.expand(ctx, top.of); err != nil {
+		ready, err := w.advance(ctx, top.of)
+		if err != nil {
 			return err
 		}
-		if len(w.path) == 1 && top.of.err != nil {
-			return top.of.err // without its root there is nothing to walk
-		}
-		if len(top.of.kids) == 0 {
-			if top.of.more == nil {
-				w.path = w.path[:len(w.path)-1]
-				continue
-			}
-			if err := w.next(ctx, top.of); err != nil {
-				return err
-			}
+		if !ready {
 			continue
 		}
 		v := top.of.kids[0]
@@ -144,6 +135,25 @@ func (w *walker) walk(ctx context.Context, yield func(connector.Node, error) boo
 		}
 	}
 	return nil
+}
+
+// advance makes sure that a node has a child to go to. It returns false where
+// the walk has to look again: more was read, or the node is done.
+func (w *walker) advance(ctx context.Context, v *visit) (bool, error) {
+	if err := w.expand(ctx, v); err != nil {
+		return false, err
+	}
+	switch {
+	case len(w.path) == 1 && v.err != nil:
+		return false, v.err // without its root there is nothing to walk
+	case len(v.kids) > 0:
+		return true, nil
+	case v.more != nil:
+		return false, w.next(ctx, v)
+	default:
+		w.path = w.path[:len(w.path)-1]
+		return false, nil
+	}
 }
 
 // show yields the last node of the path, and before it what leads to it.

@@ -319,10 +319,11 @@ func (c *Client) connection(ctx context.Context) error {
 	}()
 	c.counts.connects.Add(1)
 	c.o.Log.Info("broker connected", "broker", c.url.Host, "session_present", ack.SessionPresent)
-	if err := c.send(ctx, conn); err != nil && ctx.Err() == nil {
-		return err
+	err = c.send(ctx, conn)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return context.Cause(ctx)
+	return err
 }
 
 // login sends CONNECT and says what a refusal means.

@@ -236,8 +236,12 @@ func TestWrongCredentials(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []mqtt.Options{
-		{URL: "http://x"}, {URL: "nonsense"}, {URL: "mqtt://u:p@x"}, {URL: "mqtt://x", CAFile: "ca.pem"},
-		{URL: "mqtts://x", CAFile: "/no/such/file"}, {URL: "mqtts://x", CertFile: "only-cert"},
+		{URL: "http://x"},
+		{URL: "nonsense"},
+		{URL: "mqtt://u:p@x"},
+		{URL: "mqtt://x", CAFile: "ca.pem"},
+		{URL: "mqtts://x", CAFile: "/no/such/file"},
+		{URL: "mqtts://x", CertFile: "only-cert"},
 	} {
 		_, err := mqtt.New(o)
 		require.True(t, fault.Is(err, fault.Invalid), o.URL)
