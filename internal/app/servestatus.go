@@ -105,7 +105,7 @@ func (e *engine) units() []UnitStatus {
 			if st.State == supervise.Running {
 				u.State, err = "connecting", r.Err
 				if r.Connected {
-					u.State, u.Since, err = "connected", r.Since.UTC(), nil
+					u.State, u.Since = "connected", r.Since.UTC()
 				}
 			}
 			u.Counters, u.LastValue = named(r.Total)

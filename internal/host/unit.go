@@ -276,7 +276,7 @@ type Report struct {
 	Device    string
 	Endpoint  string
 	Connected bool  // reported healthy
-	Err       error // why it is not, or why nothing runs
+	Err       error // why it is not, or why what it was told last is not in force
 	Items     int   // items in an error state
 	Since     time.Time
 	Total     Counts
@@ -299,7 +299,7 @@ func (u *unit) report() Report {
 	defer u.mu.Unlock()
 	r := Report{
 		Key: u.key, Connector: u.connector, Device: u.key.Device[strings.LastIndexByte(u.key.Device, '/')+1:], Endpoint: u.key.Endpoint,
-		Connected: u.reported && u.err == nil && u.rejected == nil, Err: u.err, Items: len(u.items), Since: u.since,
+		Connected: u.reported && u.err == nil, Err: u.err, Items: len(u.items), Since: u.since,
 		Assets: map[string]Counts{},
 	}
 	if u.rejected != nil {
