@@ -136,7 +136,7 @@ func (s *DB) commitLoop() {
 }
 
 func (s *DB) commit(batch []write) error {
-	ctx := context.Background()       // what is queued is written, whoever still waits
+	ctx := context.Background() // what is queued is written, whoever still waits
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fault.As(fault.Unavailable, err, "write state")
