@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -113,8 +114,8 @@ func count(name string, n *int64) (int, error) {
 	switch {
 	case n == nil:
 		return 0, nil
-	case *n < 0 || *n > 1<<31:
-		return 0, fault.New(fault.Invalid, "%s: %d is not between 0 and %d", name, *n, 1<<31)
+	case *n < 0 || *n > math.MaxInt32:
+		return 0, fault.New(fault.Invalid, "%s: %d is not between 0 and %d", name, *n, math.MaxInt32)
 	default:
 		return int(*n), nil
 	}
