@@ -61,38 +61,57 @@ func (p *Plan) Flush(ctx context.Context, c connector.Cycle) error {
 	return errors.Join(errs...)
 }
 
-// flushDataset publishes what waits in a dataset. A second sample of a point
-// closes the message that the first is in: nothing is overwritten.
+// flushDataset publishes what waits in a dataset: the first samples of all
+// points in one message, the second ones in the next, and so on. Nothing is
+// overwritten, and however a source orders a queue of several samples, there are
+// no more messages than samples of the busiest point.
 func (p *Plan) flushDataset(ctx context.Context, t *target, done *message.Batch) error {
+	p.sortIntoRounds(t)
 	var errs error
-	n := 0
-	for i := range t.pending {
-		w := &t.pending[i]
-		s := p.slots[w.h]
-		if s.t != t { // removed since
-			continue
+	for _, r := range t.rounds {
+		p.marks++
+		t.buf = append(t.buf[:0], '{')
+		for i := r.first; i >= 0; i = t.pending[i].next {
+			w := &t.pending[i]
+			x := &t.points[p.slots[w.h].index]
+			if i != r.first {
+				t.buf = append(t.buf, ',')
+			}
+			t.buf = appendSample(t.buf, x.prefix, &w.s)
+			x.last, x.seen, x.mark = w.s, true, p.marks
 		}
-		x := &t.points[s.index]
-		if n > 0 && x.mark == p.marks {
-			errs = errors.Join(errs, p.closeDataset(ctx, t, done))
-			n = 0
-		}
-		if n == 0 {
-			p.marks++
-			t.buf = append(t.buf[:0], '{')
-		} else {
-			t.buf = append(t.buf, ',')
-		}
-		n++
-		t.buf = appendSample(t.buf, x.prefix, &w.s)
-		x.last, x.seen, x.mark = w.s, true, p.marks
+		errs = errors.Join(errs, p.closeDataset(ctx, t, done))
 	}
 	clear(t.pending) // let go of what the samples share
 	t.pending = t.pending[:0]
-	if n > 0 {
-		errs = errors.Join(errs, p.closeDataset(ctx, t, done))
-	}
 	return errs
+}
+
+// sortIntoRounds chains what waits: the n-th samples of all points are round n.
+func (p *Plan) sortIntoRounds(t *target) {
+	p.cycles++
+	t.rounds = t.rounds[:0]
+	for i := range t.pending {
+		w := &t.pending[i]
+		w.next = -1
+		s := p.slots[w.h]
+		if s.t != t {
+			continue // removed since
+		}
+		x := &t.points[s.index]
+		if x.cycle != p.cycles {
+			x.cycle, x.round = p.cycles, 0
+		} else {
+			x.round++
+		}
+		if x.round == len(t.rounds) {
+			t.rounds = append(t.rounds, round{i, i})
+			continue
+		}
+		r := &t.rounds[x.round]
+		t.pending[r.last].next = i
+		r.last = i
+	}
 }
 
 // closeDataset makes a key frame of the message where one is due, and publishes it.

@@ -42,7 +42,8 @@ type Plan struct {
 	touched []*target // since the last Flush, each once
 	env     envelope
 	msg     message.Message // reused
-	marks   uint64          // numbers messages, to see a point come twice
+	marks   uint64          // numbers messages
+	cycles  uint64          // numbers what Flush does to one dataset
 }
 
 // slot is what a handle stands for.
@@ -217,7 +218,7 @@ func (p *Plan) Put(h connector.Handle, s *value.Sample) bool {
 		return false
 	}
 	t := p.slots[h].t
-	t.pending = append(t.pending, pending{h, *s})
+	t.pending = append(t.pending, pending{h: h, s: *s})
 	if !t.touched {
 		t.touched = true
 		p.touched = append(p.touched, t)

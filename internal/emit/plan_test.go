@@ -138,6 +138,14 @@ func TestNoSampleOverwritesAnother(t *testing.T) {
 	p.Put(added[0].Handle, float(3))
 	require.NoError(t, p.Flush(t.Context(), connector.Cycle{}))
 	require.Equal(t, []string{"a=1 b=10", "a=2", "a=3"}, flat(t, rec.take()))
+	// A server sends the queue of one point after the other.
+	for point := range 2 {
+		for i := range 3 {
+			p.Put(added[point].Handle, float(float64(10*point+i)))
+		}
+	}
+	require.NoError(t, p.Flush(t.Context(), connector.Cycle{}))
+	require.Equal(t, []string{"a=0 b=10", "a=1 b=11", "a=2 b=12"}, flat(t, rec.take()), "no more messages than samples of a point")
 }
 
 // flat returns messages as "name=value …", names sorted.

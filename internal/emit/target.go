@@ -31,6 +31,7 @@ type target struct {
 
 	touched bool
 	pending []pending
+	rounds  []round // reused
 	events  []event
 	buf     []byte // payload, reused
 }
@@ -41,13 +42,19 @@ type point struct {
 	last   value.Sample
 	seen   bool
 	mark   uint64 // number of the message that it was last put in
+	cycle  uint64 // number of the Flush that it last had a sample in
+	round  int    // and how many it had there before
 }
 
 // pending is a sample that waits for Flush.
 type pending struct {
-	h connector.Handle
-	s value.Sample
+	h    connector.Handle
+	s    value.Sample
+	next int // of the same message; -1 = none
 }
+
+// round is the chain of samples that make one message.
+type round struct{ first, last int }
 
 // event is an event that waits for Flush.
 type event struct {
