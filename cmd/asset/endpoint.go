@@ -256,14 +256,14 @@ func newProfileQuery(f *app.Factory, word string) *cli.Command {
 			if err != nil {
 				return err
 			}
-			render := row[*model.EndpointProfile]
-			if word == "list" {
-				render = full[*model.EndpointProfile](ctx, store)
-			}
-			return io.Print(stream(registry.List[*model.EndpointProfile](ctx, store, query), render, func(o *model.EndpointProfile) bool {
+			keep := func(o *model.EndpointProfile) bool {
 				method := (&model.Endpoint{Authentication: o.Properties.Authentication}).Method()
 				return here(&o.Meta) && same(p.mode, method) && same(p.typ, o.Properties.EndpointProfileType) && same(p.address, o.Properties.TargetAddress)
-			}))
+			}
+			if word == "list" {
+				return io.Print(app.ShowAll(ctx, store, query, keep))
+			}
+			return io.Print(stream(registry.List[*model.EndpointProfile](ctx, store, query), row[*model.EndpointProfile], keep))
 		},
 	})
 }

@@ -47,16 +47,11 @@ func newList(f *app.Factory) *cli.Command {
 			if group != "" {
 				below.ParentPrefix = group + "/"
 			}
-			classic := stream(registry.List[*model.ClassicAsset](ctx, store, registry.Query{Parent: group}), full[*model.ClassicAsset](ctx, store), nil)
-			others := stream(registry.List[*model.Asset](ctx, store, below), full[*model.Asset](ctx, store), nil)
+			classic := app.ShowAll[*model.ClassicAsset](ctx, store, registry.Query{Parent: group}, nil)
+			others := app.ShowAll[*model.Asset](ctx, store, below, nil)
 			return io.Print(chain(classic, others))
 		},
 	})
-}
-
-// full renders a resource with its properties and status.
-func full[T model.Object](ctx context.Context, r registry.Reader) func(T) (any, error) {
-	return func(o T) (any, error) { return app.Show(ctx, r, o) }
 }
 
 // row renders a resource as the query commands do.

@@ -212,7 +212,7 @@ func newDeviceQuery(f *app.Factory, word string) *cli.Command {
 			case d.place.Group != "":
 				q.ParentPrefix = d.place.Group + "/"
 			}
-			return io.Print(rendered(ctx, store, q, d.matches))
+			return io.Print(app.ShowAll(ctx, store, q, d.matches))
 		},
 	})
 }

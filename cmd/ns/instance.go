@@ -123,7 +123,7 @@ func newInstanceList(f *app.Factory) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return io.Print(rendered[*model.Instance](ctx, store, registry.Query{Parent: group}, nil))
+			return io.Print(app.ShowAll[*model.Instance](ctx, store, registry.Query{Parent: group}, nil))
 		},
 	})
 }

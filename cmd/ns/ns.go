@@ -7,7 +7,6 @@ import (
 
 	"github.com/iotops/iotops/internal/app"
 	"github.com/iotops/iotops/internal/cli"
-	"github.com/iotops/iotops/internal/output"
 	"github.com/iotops/iotops/internal/registry"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
@@ -180,28 +179,9 @@ func newList(f *app.Factory) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return io.Print(rendered[*model.Namespace](ctx, store, registry.Query{Parent: group}, nil))
+			return io.Print(app.ShowAll[*model.Namespace](ctx, store, registry.Query{Parent: group}, nil))
 		},
 	})
-}
-
-// rendered streams resources as commands print them. keep may be nil.
-func rendered[T model.Object](ctx context.Context, r registry.Reader, q registry.Query, keep func(T) bool) output.Stream {
-	return func(yield func(any, error) bool) {
-		for o, err := range registry.List[T](ctx, r, q) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if keep != nil && !keep(o) {
-				continue
-			}
-			doc, err := app.Show(ctx, r, o)
-			if !yield(doc, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 func newDelete(f *app.Factory) *cli.Command {

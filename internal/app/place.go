@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/iotops/iotops/internal/cli"
+	"github.com/iotops/iotops/internal/output"
 	"github.com/iotops/iotops/internal/registry"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
@@ -158,6 +159,26 @@ func (f *Factory) EndpointNames(ctx context.Context) []string {
 		}
 	}
 	return names
+}
+
+// ShowAll streams resources as commands print them, each with its status. keep
+// may be nil.
+func ShowAll[T model.Object](ctx context.Context, r registry.Reader, q registry.Query, keep func(T) bool) output.Stream {
+	return func(yield func(any, error) bool) {
+		for l, err := range registry.ListStatus[T](ctx, r, q) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if keep != nil && !keep(l.Object) {
+				continue
+			}
+			doc, err := model.Render(l.Object, l.Status)
+			if !yield(doc, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Show returns a resource as commands print it, with its status.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/jmespath/go-jmespath"
 
@@ -167,10 +168,29 @@ func collect(stream Stream) (any, error) {
 	return list, nil
 }
 
+// isDocument reports whether v is made of what a document has already: looking
+// is far cheaper than writing it and reading it again.
+func isDocument(v any) bool {
+	switch x := v.(type) {
+	case nil, bool, string, json.Number:
+		return true
+	case []any:
+		return !slices.ContainsFunc(x, func(item any) bool { return !isDocument(item) })
+	case map[string]any:
+		for _, item := range x {
+			if !isDocument(item) {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}
+
 // Document returns v as JSON has it, with numbers kept to the digit.
 func Document(v any) (any, error) {
-	switch v.(type) {
-	case nil, bool, string, json.Number:
+	if isDocument(v) {
 		return v, nil
 	}
 	text, err := json.Marshal(v)

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"iter"
 	"strings"
@@ -61,42 +62,71 @@ func Load(ctx context.Context, r Reader, k model.Key) (model.Object, error) {
 // List streams the resources of T's kind that match q, by parent and name.
 // Breaking off the loop is fine. An error ends it.
 func List[T model.Object](ctx context.Context, r Reader, q Query) iter.Seq2[T, error] {
-	var zero T
-	kind := zero.Kind()
 	return func(yield func(T, error) bool) {
-		where, args := q.where(kind)
-		rows, err := r.queryer().QueryContext(ctx, `SELECT `+columns+` FROM object `+q.index()+` WHERE `+where+` ORDER BY pkey, nkey`, args...)
-		if err != nil {
-			yield(zero, classify(err))
-			return
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			t, err := scan[T](kind, rows)
-			if !yield(t, err) || err != nil {
+		for l, err := range list[T](ctx, r, q, `NULL`, ``) {
+			if !yield(l.Object, err) {
 				return
 			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(zero, classify(err))
 		}
 	}
 }
 
-func scan[T model.Object](kind model.Kind, rows *sql.Rows) (T, error) {
+// Listed is a resource with what was last reported of it.
+type Listed[T model.Object] struct {
+	Object T
+	Status *model.Status // nil = nothing was
+}
+
+// ListStatus is List with the status of each resource.
+func ListStatus[T model.Object](ctx context.Context, r Reader, q Query) iter.Seq2[Listed[T], error] {
+	return list[T](ctx, r, q, `s.doc`, `LEFT JOIN status s USING (kind, pkey, nkey)`)
+}
+
+func list[T model.Object](ctx context.Context, r Reader, q Query, status, join string) iter.Seq2[Listed[T], error] {
 	var zero T
+	kind := zero.Kind()
+	return func(yield func(Listed[T], error) bool) {
+		where, args := q.where(kind)
+		rows, err := r.queryer().QueryContext(ctx, `SELECT parent, name, revision, generation, deleted, created, o.updated, o.doc, `+status+
+			` FROM object o `+join+` WHERE `+where+` ORDER BY pkey, nkey`, args...)
+		if err != nil {
+			yield(Listed[T]{}, classify(err))
+			return
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			l, err := scan[T](kind, rows)
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(Listed[T]{}, classify(err))
+		}
+	}
+}
+
+func scan[T model.Object](kind model.Kind, rows *sql.Rows) (Listed[T], error) {
 	var r row
-	if err := rows.Scan(&r.parent, &r.name, &r.revision, &r.generation, &r.deleted, &r.created, &r.updated, &r.doc); err != nil {
-		return zero, classify(err)
+	var status sql.NullString
+	if err := rows.Scan(&r.parent, &r.name, &r.revision, &r.generation, &r.deleted, &r.created, &r.updated, &r.doc, &status); err != nil {
+		return Listed[T]{}, classify(err)
 	}
 	o, err := model.New(kind)
 	if err != nil {
-		return zero, err
+		return Listed[T]{}, err
 	}
 	if err := decode(o, r); err != nil {
-		return zero, fault.Wrap(err, "read %s %s/%s", kind, r.parent, r.name)
+		return Listed[T]{}, fault.Wrap(err, "read %s %s/%s", kind, r.parent, r.name)
 	}
-	return o.(T), nil //nolint:forcetypeassert // New returns T for T's own kind
+	l := Listed[T]{Object: o.(T)} //nolint:forcetypeassert // New returns T for T's own kind
+	if status.Valid {
+		l.Status = &model.Status{}
+		if err := json.Unmarshal([]byte(status.String), l.Status); err != nil {
+			return l, fault.Wrap(err, "read status of %s %s/%s", kind, r.parent, r.name)
+		}
+	}
+	return l, nil
 }
 
 func (q Query) where(kind model.Kind) (string, []any) {

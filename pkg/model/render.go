@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -34,7 +35,7 @@ func Render(o Object, st *Status) (map[string]any, error) {
 	}
 	props["provisioningState"] = "Succeeded"
 	if versioned(key.Kind) {
-		props["version"] = head.Generation
+		props["version"] = json.Number(strconv.FormatInt(head.Generation, 10))
 		props["lastTransitionTime"] = head.Updated.Format(time.RFC3339Nano)
 		if _, ok := props["enabled"]; !ok {
 			props["enabled"] = true
@@ -124,7 +125,11 @@ func RenderRow(o Object) map[string]any {
 		row["customLocation"] = head.ExtendedLocation.Name
 	}
 	if len(head.Tags) > 0 {
-		row["tags"] = head.Tags
+		tags := make(map[string]any, len(head.Tags))
+		for k, v := range head.Tags {
+			tags[k] = v
+		}
+		row["tags"] = tags
 	}
 	return row
 }
