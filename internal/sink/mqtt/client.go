@@ -70,6 +70,7 @@ type Client struct {
 
 	sess     *session
 	retry    []*item // to be sent before all others; behind sess.mu
+	left     *item   // what collect waited for when it ended; of nobody else before that
 	inFlight atomic.Int64
 	counts   struct{ sent, refused, dropped, connects atomic.Int64 }
 }
@@ -234,6 +235,9 @@ func (c *Client) keep() {
 		return
 	}
 	list := c.retry
+	if c.left != nil {
+		list = append(list, c.left)
+	}
 	for len(c.flight) > 0 {
 		list = append(list, <-c.flight)
 	}
@@ -248,7 +252,7 @@ func (c *Client) keep() {
 			c.o.Log.Error("message not kept", "topic", it.m.Topic, "err", err)
 		}
 	}
-	c.retry, c.spooling = nil, true
+	c.retry, c.left, c.spooling = nil, nil, true
 }
 
 func (c *Client) setStatus(s Status) {

@@ -155,7 +155,7 @@ func (c *Client) collect(ctx context.Context) {
 		case answer := <-it.ack:
 			c.settleItem(it, answer)
 		case <-ctx.Done():
-			c.again(it)
+			c.left = it
 			return
 		}
 	}
