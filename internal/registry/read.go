@@ -150,20 +150,6 @@ func (q Query) where(kind model.Kind) (string, []any) {
 	return strings.Join(where, " AND "), args
 }
 
-// index names the index that finds what refers to a device or a profile. Left
-// to itself, SQLite prefers the primary key and computes the column of each
-// resource of the namespace.
-func (q Query) index() string {
-	switch {
-	case q.Device != "":
-		return "INDEXED BY object_device"
-	case q.Profile != "":
-		return "INDEXED BY object_profile"
-	default:
-		return ""
-	}
-}
-
 // Edit reads a resource, lets fn change it, checks it and writes it, in one
 // transaction. It returns the resource as it is afterwards.
 func Edit[T model.Object](ctx context.Context, s *Store, k model.Key, fn func(T) error) (T, error) {

@@ -15,6 +15,7 @@ import (
 	"math"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -94,6 +95,10 @@ func check(o Options) error {
 			return fault.WithHint(fault.New(fault.Invalid, "the broker would listen on %s for everybody", address),
 				"Set a user and a password (--broker-user, --broker-password-ref), or listen on 127.0.0.1.")
 		}
+	}
+	if o.User != "" && o.Password.Reveal() == "" {
+		return fault.WithHint(fault.New(fault.Invalid, "the broker's user %s has no password", o.User),
+			"Store one with iotops secret set, and name it with --broker-password-ref.")
 	}
 	if o.WebSocket != "" && o.User == "" {
 		return fault.WithHint(fault.New(fault.Invalid, "MQTT over WebSocket needs a user: any web page may connect to it"),
@@ -177,7 +182,9 @@ func packet(m *message.Message) packets.Packet {
 	p := packets.Packet{
 		FixedHeader:     packets.FixedHeader{Type: packets.Publish, Qos: m.QoS, Retain: m.Retain},
 		ProtocolVersion: 5, TopicName: m.Topic, Payload: bytes.Clone(m.Payload),
-		PacketID: 1, // an inline packet of QoS 1 must have one; nobody sees it
+	}
+	if m.QoS > 0 {
+		p.PacketID = 1 // must have one, and with QoS 0 must not; nobody sees it
 	}
 	p.Properties.ContentType = m.ContentType
 	if m.Text {
@@ -234,8 +241,8 @@ func (b *Broker) Subscribe(ctx context.Context, filter string, to message.Publis
 // Stats are the broker's numbers.
 type Stats struct {
 	Clients       int64 // connected now
-	Subscriptions int64
-	Retained      int64
+	Subscriptions int64 // of clients
+	Retained      int64 // messages, without the broker's own below $SYS
 	Received      int64 // messages from clients and from us
 	Sent          int64 // messages to clients
 	Dropped       int64 // messages that a client was too slow for, or that its queue had no room for
@@ -244,8 +251,14 @@ type Stats struct {
 // Stats returns the broker's numbers.
 func (b *Broker) Stats() Stats {
 	i := b.server.Info.Clone()
+	retained := int64(0)
+	for topic := range b.server.Topics.Retained.GetAll() {
+		if !strings.HasPrefix(topic, mochi.SysPrefix+"/") { // the library's own
+			retained++
+		}
+	}
 	return Stats{
-		Clients: i.ClientsConnected, Subscriptions: i.Subscriptions, Retained: i.Retained,
+		Clients: i.ClientsConnected, Subscriptions: i.Subscriptions, Retained: retained,
 		Received: i.MessagesReceived, Sent: i.MessagesSent, Dropped: i.MessagesDropped + i.InflightDropped,
 	}
 }

@@ -341,7 +341,9 @@ func (c *Client) login(ctx context.Context, conn *paho.Client) (*paho.Connack, e
 	}
 	if c.o.User != "" {
 		cp.Username, cp.UsernameFlag = c.o.User, true
-		cp.Password, cp.PasswordFlag = []byte(c.o.Password.Reveal()), true
+	}
+	if p := c.o.Password.Reveal(); p != "" { // brokers take an empty one for a violation of the protocol
+		cp.Password, cp.PasswordFlag = []byte(p), true
 	}
 	ack, err := conn.Connect(ctx, cp)
 	if err == nil {

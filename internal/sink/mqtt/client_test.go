@@ -248,3 +248,9 @@ func TestOptionsAreChecked(t *testing.T) {
 		require.NotContains(t, err.Error(), ":p@")
 	}
 }
+
+// connected waits until a client has its broker.
+func connected(t *testing.T, c *mqtt.Client) {
+	t.Helper()
+	require.Eventually(t, func() bool { return c.Status().Connected }, 20*time.Second, time.Millisecond)
+}
