@@ -88,7 +88,7 @@ func list[T model.Object](ctx context.Context, r Reader, q Query, status, join s
 	return func(yield func(Listed[T], error) bool) {
 		where, args := q.where(kind)
 		rows, err := r.queryer().QueryContext(ctx, `SELECT parent, name, revision, generation, deleted, created, o.updated, o.doc, `+status+
-			` FROM object o `+join+` WHERE `+where+` ORDER BY pkey, nkey`, args...)
+			` FROM object o `+q.index()+join+` WHERE `+where+` ORDER BY pkey, nkey`, args...)
 		if err != nil {
 			yield(Listed[T]{}, classify(err))
 			return
@@ -148,6 +148,20 @@ func (q Query) where(kind model.Kind) (string, []any) {
 		where, args = append(where, "endpoint = ?"), append(args, q.Endpoint)
 	}
 	return strings.Join(where, " AND "), args
+}
+
+// index names the index that finds what refers to a device or a profile. Left
+// to itself, SQLite prefers the primary key and computes the column of each
+// resource of the namespace.
+func (q Query) index() string {
+	switch {
+	case q.Device != "":
+		return "INDEXED BY object_device "
+	case q.Profile != "":
+		return "INDEXED BY object_profile "
+	default:
+		return ""
+	}
 }
 
 // Edit reads a resource, lets fn change it, checks it and writes it, in one
