@@ -84,7 +84,7 @@ func (r *run) resolve(ctx context.Context, list []*monitored) ([]*monitored, err
 			pathed, paths = append(pathed, m), append(paths, path)
 			continue
 		}
-		if m.node, err = parseNodeID(b.Point.DataSource, r.session.namespaces); err != nil {
+		if m.node, err = r.names.nodeID(b.Point.DataSource); err != nil {
 			r.refuse(m, err)
 			continue
 		}
@@ -106,11 +106,11 @@ func (r *run) resolve(ctx context.Context, list []*monitored) ([]*monitored, err
 }
 
 func (r *run) browsePath(m *monitored) (*ua.BrowsePath, error) {
-	start, err := parseNodeID(m.want.start, r.session.namespaces)
+	start, err := r.names.nodeID(m.want.start)
 	if err != nil {
 		return nil, err
 	}
-	path, err := parsePath(m.binding.Point.DataSource)
+	path, err := r.names.path(m.binding.Point.DataSource)
 	return &ua.BrowsePath{StartingNode: start, RelativePath: path}, err
 }
 
@@ -132,6 +132,11 @@ func (r *run) createItems(ctx context.Context, sub *subscription, list []*monito
 		})
 		if tooMany(err) && len(part) > 1 {
 			r.session.limits.monitor = len(part) / 2 // the server says less than it means
+			continue
+		}
+		if tooMany(err) { // one more than the server takes at all; the others stay
+			r.refuse(part[0], r.session.translate(err, "node "+part[0].binding.Point.DataSource))
+			list = list[1:]
 			continue
 		}
 		if err != nil {

@@ -28,6 +28,7 @@ type run struct {
 	assignment *model.Assignment
 	settings   settings
 	session    *session
+	names      namespaces
 	log        *slog.Logger
 	pub        *publisher
 	subs       map[uint32]*subscription
@@ -80,8 +81,14 @@ func (c *Connector) run(ctx context.Context, s connector.Session) error {
 	if err != nil {
 		return c.patience(parsed, err)
 	}
+	names, err := recall(ctx, s, session.namespaces)
+	if err != nil {
+		session.close(ctx)
+		return c.patience(parsed, err)
+	}
 	r := &run{
-		host: s, assignment: s.Assignment, settings: parsed, session: session, log: s.Log,
+		names: names,
+		host:  s, assignment: s.Assignment, settings: parsed, session: session, log: s.Log,
 		subs: map[uint32]*subscription{}, items: map[connector.Handle]*monitored{},
 	}
 	defer func() {

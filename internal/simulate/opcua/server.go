@@ -63,6 +63,7 @@ type Server struct {
 	subs     map[uint32]*subscription
 	next     uint32 // ids of sessions, subscriptions, items
 	frozen   bool
+	losing   int // data notifications that will not be sent
 	refusing bool
 	closed   bool
 
@@ -179,6 +180,23 @@ func (s *Server) ForgetSessions() {
 		sub.delete(s)
 	}
 	clear(s.sessions)
+}
+
+// LoseNotifications keeps the next n data notifications to itself, as a line
+// does that drops them: they can be had with Republish only.
+func (s *Server) LoseNotifications(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.losing = n
+}
+
+// ForgetNotifications drops what is kept for Republish.
+func (s *Server) ForgetNotifications() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		sub.sent = nil
+	}
 }
 
 // Unacknowledged returns how many notifications wait for an acknowledgement.

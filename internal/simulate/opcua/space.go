@@ -7,7 +7,8 @@ import (
 	"github.com/gopcua/opcua/ua"
 )
 
-// Namespace is the index of the namespace that nodes are added to.
+// Namespace is the index of the namespace that nodes are added to, unless In
+// says another one.
 const Namespace = 2
 
 // node is one node of the address space.
@@ -116,14 +117,18 @@ func (n *node) setValue(value any, at time.Time) {
 
 // Folder is an object that holds others.
 type Folder struct {
-	s *Server
-	n *node
+	s         *Server
+	n         *node
+	namespace uint16
 }
 
 // Objects returns the folder in which everything begins.
 func (s *Server) Objects() *Folder {
-	return &Folder{s, s.space.nodes[ua.NewNumericNodeID(0, idObjects).String()]}
+	return &Folder{s, s.space.nodes[ua.NewNumericNodeID(0, idObjects).String()], Namespace}
 }
+
+// In returns the same folder; what is added to it belongs to another namespace.
+func (f *Folder) In(namespace uint16) *Folder { return &Folder{f.s, f.n, namespace} }
 
 // Folder adds a folder. Its node id is ns=2;s=ID.
 func (f *Folder) Folder(id, name string) *Folder {
@@ -133,7 +138,8 @@ func (f *Folder) Folder(id, name string) *Folder {
 	if f.n.parent == nil || f.n.id.Namespace() == 0 {
 		ref = refOrganizes
 	}
-	return &Folder{f.s, f.s.space.add(f.n, ref, ua.NewStringNodeID(Namespace, id), Namespace, name, ua.NodeClassObject, idFolderType)}
+	n := f.s.space.add(f.n, ref, ua.NewStringNodeID(f.namespace, id), f.namespace, name, ua.NodeClassObject, idFolderType)
+	return &Folder{f.s, n, f.namespace}
 }
 
 // Variable is a value that can be set.
@@ -147,7 +153,7 @@ type Variable struct {
 func (f *Folder) Variable(id, name string, value any) *Variable {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	n := f.s.space.add(f.n, refComponent, ua.NewStringNodeID(Namespace, id), Namespace, name, ua.NodeClassVariable, idBaseVariable)
+	n := f.s.space.add(f.n, refComponent, ua.NewStringNodeID(f.namespace, id), f.namespace, name, ua.NodeClassVariable, idBaseVariable)
 	n.writable = true
 	n.setValue(value, time.Now())
 	return &Variable{f.s, n}

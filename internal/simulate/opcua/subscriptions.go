@@ -334,8 +334,11 @@ func (s *Server) cycle(sub *subscription) (*answer, bool) {
 		}
 		return nil, false
 	}
+	losing := pending && s.losing > 0
 	w := sub.session.publish[0]
-	sub.session.publish = sub.session.publish[1:]
+	if !losing {
+		sub.session.publish = sub.session.publish[1:]
+	}
 	sub.idle, sub.starving, sub.first = 0, 0, false
 	msg := &ua.NotificationMessage{SequenceNumber: sub.sequence, PublishTime: time.Now(), NotificationData: []*ua.ExtensionObject{}}
 	more := false
@@ -351,6 +354,10 @@ func (s *Server) cycle(sub *subscription) (*answer, bool) {
 			sub.sent = sub.sent[1:]
 		}
 		s.stats.Notifications.Add(1)
+	}
+	if losing {
+		s.losing--
+		return nil, more
 	}
 	var available []uint32
 	for _, m := range sub.sent {
