@@ -14,6 +14,7 @@ import (
 	"github.com/iotops/iotops/internal/emit"
 	"github.com/iotops/iotops/internal/testkit/record"
 	"github.com/iotops/iotops/pkg/connector"
+	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"
 	"github.com/iotops/iotops/pkg/model"
 )
@@ -175,6 +176,18 @@ func TestAcknowledgedOnlyWhenComplete(t *testing.T) {
 	s.out.Release(message.Safe)
 	require.Equal(t, []uint32{1, 2}, s.acked())
 	require.Zero(t, s.pub.unacked.Load())
+}
+
+func TestAServerWithoutSubscriptionsIsOnlyBelievedOfOlderOnes(t *testing.T) {
+	s := newStream(t, 1)
+	s.sub.born = time.Now()
+	refused := func(asked time.Time) error {
+		return s.run.take(t.Context(), published{asked: asked, at: time.Now(), err: ua.StatusBadNoSubscription})
+	}
+	require.NoError(t, refused(s.sub.born.Add(-time.Millisecond)), "the request was older than the subscription")
+	require.Equal(t, "BadNoSubscription", fault.CodeOf(refused(s.sub.born.Add(time.Millisecond))))
+	clear(s.subs)
+	require.NoError(t, refused(time.Now()))
 }
 
 func TestAnAnswerOfADeletedSubscriptionIsIgnored(t *testing.T) {

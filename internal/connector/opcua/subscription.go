@@ -27,6 +27,7 @@ type subscription struct {
 	since  time.Time // when the first held one came; zero = none
 	gapTo  uint32    // a keep-alive said that this number comes next; 0 = none
 	heard  time.Time // last answer of the server
+	born   time.Time
 }
 
 // following returns the sequence number after n: it wraps to 1 (OPC 10000-4, 5.13.2).
@@ -77,7 +78,7 @@ func (r *run) createSubscription(ctx context.Context, interval time.Duration) (*
 	}
 	sub := &subscription{
 		id: res.SubscriptionID, interval: interval, publishing: time.Duration(res.RevisedPublishingInterval * float64(time.Millisecond)),
-		expect: firstSequence, held: map[uint32]*ua.NotificationMessage{}, heard: time.Now(),
+		expect: firstSequence, held: map[uint32]*ua.NotificationMessage{}, heard: time.Now(), born: time.Now(),
 	}
 	sub.keepAlive = max(sub.publishing, 50*time.Millisecond) * time.Duration(max(res.RevisedMaxKeepAliveCount, 1))
 	r.subs[sub.id] = sub
@@ -103,9 +104,9 @@ type publisher struct {
 
 // published is one answer to a publish request.
 type published struct {
-	res *ua.PublishResponse
-	at  time.Time
-	err error
+	res       *ua.PublishResponse
+	asked, at time.Time
+	err       error
 }
 
 // maxAcks bounds the acknowledgements of one request.
@@ -145,13 +146,13 @@ func (p *publisher) loop(ctx context.Context) {
 		if !p.waitForRoom(ctx) {
 			return
 		}
-		acks := p.takeAcks()
+		acks, asked := p.takeAcks(), time.Now()
 		res, err := callFor[*ua.PublishResponse](ctx, p.session, &ua.PublishRequest{SubscriptionAcknowledgements: acks}, time.Duration(p.timeout.Load()))
 		if err != nil {
 			p.giveBack(acks)
 		}
 		select {
-		case p.responses <- published{res, time.Now(), err}:
+		case p.responses <- published{res, asked, time.Now(), err}:
 		case <-ctx.Done():
 			return
 		}
@@ -221,7 +222,7 @@ func (a *ack) Complete(message.Outcome) {
 // take handles one answer of the server.
 func (r *run) take(ctx context.Context, p published) error {
 	if p.err != nil {
-		return r.publishFailed(p.err)
+		return r.publishFailed(p.err, p.asked)
 	}
 	sub := r.subs[p.res.SubscriptionID]
 	msg := p.res.NotificationMessage
@@ -237,7 +238,7 @@ func (r *run) take(ctx context.Context, p published) error {
 }
 
 // publishFailed tells errors that end the run from those that do not.
-func (r *run) publishFailed(err error) error {
+func (r *run) publishFailed(err error, asked time.Time) error {
 	code, isStatus := err.(ua.StatusCode) //nolint:errorlint // the library returns it bare
 	if !isStatus {
 		return r.session.translate(err, "connection to "+r.assignment.Endpoint.Address)
@@ -246,7 +247,11 @@ func (r *run) publishFailed(err error) error {
 	case ua.StatusBadTooManyPublishRequests:
 		return nil // one goroutine more than the server likes: it pauses by itself
 	case ua.StatusBadNoSubscription:
-		if len(r.subs) == 0 {
+		older := false // than the request: the server's answer is about it
+		for _, sub := range r.subs {
+			older = older || sub.born.Before(asked)
+		}
+		if !older {
 			return nil
 		}
 		return fault.WithCode(fault.New(fault.Unavailable, "the server has lost our subscriptions"), "BadNoSubscription")
