@@ -9,11 +9,13 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,7 +219,11 @@ func (c *Client) Run(ctx context.Context) error {
 			wait = maxWait // accounts lock
 		}
 		pause := wait + rand.N(wait/4)
-		c.o.Log.Warn("broker lost", "err", err, "retry_in", pause.Round(time.Millisecond).String())
+		log := c.o.Log
+		if hints := fault.Hints(err); len(hints) > 0 {
+			log = log.With("hint", strings.Join(hints, " "))
+		}
+		log.Warn("broker lost", "err", err, "retry_in", pause.Round(time.Millisecond).String())
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -286,7 +292,7 @@ func (c *Client) connection(ctx context.Context) error {
 	defer cancel(nil)
 	nc, err := c.dial(ctx)
 	if err != nil {
-		return fault.As(fault.Unavailable, err, "connect %s", c.url.Host)
+		return c.unreachable(err)
 	}
 	lost := func(err error) { cancel(fault.As(fault.Unavailable, err, "connection to %s", c.url.Host)) }
 	conn := paho.NewClient(paho.ClientConfig{
@@ -350,7 +356,7 @@ func (c *Client) login(ctx context.Context, conn *paho.Client) (*paho.Connack, e
 		return ack, nil
 	}
 	if ack == nil {
-		return nil, fault.As(fault.Unavailable, err, "connect %s", c.url.Host)
+		return nil, c.unreachable(err)
 	}
 	switch ack.ReasonCode {
 	case 0x86, 0x87, 0x8a, 0x8c:
@@ -358,6 +364,20 @@ func (c *Client) login(ctx context.Context, conn *paho.Client) (*paho.Connack, e
 			"Check the user, the password or the client certificate (--mqtt-user, --mqtt-password-ref, --mqtt-cert-file).")
 	default:
 		return nil, fault.New(fault.Unavailable, "the broker %s refuses the connection (reason 0x%02x)", c.url.Host, ack.ReasonCode)
+	}
+}
+
+// unreachable says what an error on the way to the broker's answer means.
+func (c *Client) unreachable(err error) error {
+	out := fault.As(fault.Unavailable, err, "connect %s", c.url.Host)
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return fault.WithHint(out, "Name the authority that signed the broker's certificate with --mqtt-ca-file.")
+	case strings.Contains(err.Error(), "certificate required"): // an alert of TLS has no type of its own
+		return fault.WithHint(out, "The broker wants a client certificate: --mqtt-cert-file and --mqtt-key-file.")
+	default:
+		return out
 	}
 }
 
