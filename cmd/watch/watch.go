@@ -38,16 +38,17 @@ func New(f *app.Factory) *cli.Command {
 		Short: "Show live messages of a broker.",
 		Long: `Show live messages of a broker: the one that the running serve publishes to, or another one (--mqtt-broker).
 
-Each message is a line: time, topic, size, payload. With -o json each is a JSON document on a line of its own, with its
-properties; a payload that is not text is in base64. Ctrl-C ends it.`,
+On a terminal, and with -o table or tsv, each message is a line: time, topic, size, payload. Otherwise each is a JSON document
+on a line of its own, with its properties; a payload that is not text is in base64. Ctrl-C ends it.`,
 		Example: `iotops watch 'plant/#'
 iotops watch 'plant/oven' --limit 10 -o json
 iotops watch '#' --mqtt-broker mqtts://broker.example:8883 --mqtt-user u --mqtt-password-ref env:PASSWORD`,
+		Exits: "130  ended by Ctrl-C",
 		Options: func(s *cli.Set) {
 			s.Positional(&o.filters, "FILTER", "Topic filters: + is one level, # all that follow.", 1, 100)
 			f.Place(s, &o.place)
 			o.broker.Declare(s)
-			s.Int(&o.limit, "--limit").Ours().Doc("End after so many messages.")
+			s.Int(&o.limit, "--limit").Ours().Doc("End after so many messages; with --duration, fewer are a failure.")
 			s.Float(&o.duration, "--duration").Ours().Doc("End after so many seconds.")
 			s.Flag(&o.props, "--props").Ours().Doc("Show the user properties too.")
 		},
@@ -68,7 +69,10 @@ func run(ctx context.Context, f *app.Factory, io *cli.IO, o *options) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	if o.duration != nil && *o.duration <= 0 {
+		return fault.New(fault.Invalid, "--duration is a positive number of seconds")
+	}
+	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.duration != nil {
 		time.AfterFunc(time.Duration(*o.duration*float64(time.Second)), cancel)
@@ -77,7 +81,13 @@ func run(ctx context.Context, f *app.Factory, io *cli.IO, o *options) error {
 	if o.limit != nil {
 		p.left = *o.limit
 	}
-	return f.Watch(ctx, &o.broker, instance, o.filters, p, f.Log())
+	if err := f.Watch(watching, &o.broker, instance, o.filters, p, f.Log()); err != nil {
+		return err
+	}
+	if ctx.Err() == nil && p.left > 0 {
+		return fault.New(fault.Unavailable, "%d of %d messages came within %g seconds", *o.limit-p.left, *o.limit, *o.duration)
+	}
+	return ctx.Err() // Ctrl-C: exit code 130
 }
 
 // printer writes each message on a line. It is a message.Publisher.
@@ -101,10 +111,12 @@ func (p *printer) Publish(_ context.Context, m *message.Message) error {
 		return nil
 	}
 	p.buf.Reset()
-	if p.io.Globals.Output == "json" && !p.io.OutTTY || p.io.Globals.OutputGiven() {
-		p.document(m)
-	} else {
+	switch format := p.io.Globals.Output; {
+	case format == "none":
+	case format == "table", format == "tsv", p.io.OutTTY && !p.io.Globals.OutputGiven():
 		p.line(m)
+	default:
+		p.document(m)
 	}
 	if _, err := p.io.Out.Write(p.buf.Bytes()); err != nil {
 		p.over = true
@@ -129,7 +141,7 @@ func (p *printer) line(m *message.Message) {
 		text = printable(string(m.Payload))
 	}
 	if len(text) > maxLine {
-		text = text[:maxLine] + "…"
+		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
 	}
 	fmt.Fprintf(&p.buf, "%s  %s  %d B  %s\n", p.now().Format("15:04:05.000"), printable(m.Topic), len(m.Payload), text)
 	if p.props {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/iotops/iotops/pkg/fault"
@@ -85,7 +86,8 @@ func ParseID(k Kind, id string) (Key, error) {
 	parts := strings.Split(strings.Trim(id, "/"), "/")
 	bad := fault.New(fault.Invalid, "%q is not the id of a %s", id, k)
 	if len(parts) != 6+2*len(segments) || !strings.EqualFold(parts[0], "subscriptions") ||
-		!strings.EqualFold(parts[2], "resourceGroups") || !strings.EqualFold(parts[5], name) {
+		!strings.EqualFold(parts[2], "resourceGroups") || !strings.EqualFold(parts[4], "providers") || !strings.EqualFold(parts[5], name) ||
+		slices.Contains(parts, "") {
 		return Key{}, bad
 	}
 	path := []string{parts[3]}

@@ -2,6 +2,7 @@ package opcua
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gopcua/opcua/ua"
 
@@ -64,7 +65,7 @@ func (w *walker) nameTypes(ctx context.Context, list []*visit, types []*ua.NodeI
 			continue
 		}
 		if _, known := w.types[t.String()]; !known {
-			w.types[t.String()] = t.String()
+			w.types[t.String()] = typeName(t)
 			unknown = append(unknown, readOf(t, ua.AttributeIDBrowseName))
 		}
 	}
@@ -83,6 +84,15 @@ func (w *walker) nameTypes(ctx context.Context, list []*visit, types []*ua.NodeI
 		}
 	}
 	return nil
+}
+
+// typeName is what a data type is called where the server has no node for it,
+// as small servers do not.
+func typeName(t *ua.NodeID) string {
+	if t.Namespace() == 0 && t.IntID() > 0 && t.IntID() <= uint32(ua.TypeIDDiagnosticInfo) {
+		return strings.TrimPrefix(ua.TypeID(t.IntID()).String(), "TypeID") //nolint:gosec // at most 25
+	}
+	return t.String()
 }
 
 func readOf(node *ua.NodeID, attribute ua.AttributeID) *ua.ReadValueID {
