@@ -22,7 +22,7 @@ type layer struct {
 
 // layers is the table. The first row that matches a package counts.
 func layers() []layer {
-	foundations := []string{"internal/config", "internal/logging", "internal/version", "internal/metrics"}
+	foundations := []string{"internal/config", "internal/version", "internal/metrics"}
 	contracts := []string{"internal/emit", "internal/sink", "internal/supervise", "internal/cli", "internal/output"}
 	adapters := []string{"internal/registry", "internal/state", "internal/secret", "internal/pki"}
 	with := func(parts ...[]string) []string {

@@ -9,13 +9,14 @@
 //
 //	func newShow(f *app.Factory) *cli.Command {
 //		var name string
+//		var place app.Place
 //		return cli.NewVerb(cli.Verb{
 //			Use:   "show",
 //			Short: "Show an asset.",
 //			Example: "iotops asset show -n oven",
 //			Options: func(s *cli.Set) {
 //				s.String(&name, "--name", "-n").Required().Doc("Name of the asset.").Complete(f.AssetNames)
-//				f.Group(s)
+//				f.Group(s, &place)
 //			},
 //			Run: func(ctx context.Context, io *cli.IO) error {
 //				…
