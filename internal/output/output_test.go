@@ -60,7 +60,7 @@ func TestFormats(t *testing.T) {
 		{"yaml", "properties", "a:\n  - 1\n  - x\nb: 1.5\n"},
 		{"tsv", "", "18446744073709551615\tTrue\t/x\tÖfen <1>\tNone\t\t0\n"},
 		{"tsv", "enabled", "true\n"},
-		{"tsv", "[name, enabled]", "Öfen <1>\nTrue\n"},
+		{"tsv", "[name, enabled]", "Öfen <1>\ntrue\n"},
 		{"table", "", "Big                   Enabled    Name\n--------------------  ---------  --------\n18446744073709551615  True       Öfen <1>\n"},
 		{"none", "", ""},
 		{"json", "missing", ""},
@@ -71,10 +71,6 @@ func TestFormats(t *testing.T) {
 		if c.format == "table" {
 			got, c.want = strings.Join(strings.Fields(got), " "), strings.Join(strings.Fields(c.want), " ")
 			got, c.want = strings.ReplaceAll(got, "-", ""), strings.ReplaceAll(c.want, "-", "")
-		}
-		if c.format == "tsv" && c.query == "[name, enabled]" {
-			require.Equal(t, "Öfen <1>\ntrue\n", got)
-			continue
 		}
 		require.Equal(t, c.want, got, "%s %s", c.format, c.query)
 	}
