@@ -18,7 +18,7 @@ const exitNotFound = "3  the asset, or what it belongs to, does not exist"
 // New returns the commands.
 func New(f *app.Factory) *cli.Command {
 	return cli.NewGroup("asset", "Manage assets: what to collect from an endpoint.",
-		newCreate(f), newDataset(f), newDelete(f), newEndpoint(f), newList(f), newQuery(f), newShow(f), newUpdate(f))
+		newCreate(f), newDataset(f), newDelete(f), newEndpoint(f), events().group(f), newList(f), newQuery(f), newShow(f), newUpdate(f))
 }
 
 // target is the resource that a command names.

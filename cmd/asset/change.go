@@ -23,7 +23,8 @@ type change struct {
 
 	profile, device, endpoint, location string // create only
 	instanceGroup                       string
-	event                               [][]string
+	event, data                         [][]string
+	eventFile, dataFile                 string
 }
 
 // intervals are the options that make a default configuration.
@@ -130,6 +131,9 @@ iotops asset create -n oven --device line1 --endpoint plc`,
 			s.String(&c.instanceGroup, "--instance-resource-group", "--ig").Doc("Resource group of the instance, where it is another.")
 			s.String(&c.location, "--location", "-l").Doc("Location.").Default("local")
 			s.Append(&c.event, "--event").Doc("An event: event_notifier=… [name=…] [sampling_interval=…] [queue_size=…] [observability_mode=…]; may be repeated.")
+			s.String(&c.eventFile, "--event-file", "--ef").Doc("File with events: JSON, YAML or CSV.")
+			s.Append(&c.data, "--data").Doc("A data point of the dataset default: data_source=… [name=…] [sampling_interval=…] [queue_size=…] [observability_mode=…]; may be repeated.")
+			s.String(&c.dataFile, "--data-file", "--df").Doc("File with data points: JSON, YAML or CSV.")
 		},
 		Run: func(ctx context.Context, io *cli.IO) error { return create(ctx, f, io, &c) },
 	})
@@ -194,14 +198,10 @@ func (c *change) build(io *cli.IO) (*model.ClassicAsset, error) {
 	if err := c.apply(io, a); err != nil {
 		return nil, err
 	}
-	for _, tokens := range c.event {
-		e, err := event(io, tokens)
-		if err != nil {
-			return nil, err
-		}
-		a.Properties.Events = append(a.Properties.Events, e)
+	if err := c.addEvents(io, a); err != nil {
+		return nil, err
 	}
-	return a, nil
+	return a, c.addPoints(io, a)
 }
 
 // settle gives the asset its ids, and, on a device, its namespaced form.
@@ -291,37 +291,91 @@ func (c *change) applyTo(io *cli.IO, n *model.Asset) error {
 	return nil
 }
 
-// event returns the event that the tokens of one --event describe.
-func event(io *cli.IO, tokens []string) (model.ClassicEvent, error) {
-	var e model.ClassicEvent
+// subPoint is what the tokens of --event or --data describe.
+type subPoint struct{ name, source, mode, sampling, queue string }
+
+// parseSubPoint reads the tokens of an option. source is the key of where it
+// comes from; other is the key that belongs to the other option.
+func parseSubPoint(io *cli.IO, tokens []string, option, what, source, other string) (subPoint, error) {
+	var p subPoint
 	raw := strings.Join(tokens, " ")
-	sampling, queue := "", ""
-	mode := ""
-	for _, kv := range cli.Pairs(tokens, "--event", func(w string) { io.Warnf("%s", w) }) {
-		switch kv.Key {
-		case "event_notifier":
-			e.EventNotifier = kv.Value
-		case "name":
-			e.Name = kv.Value
-		case "observability_mode":
-			mode = kv.Value
-		case "sampling_interval":
-			sampling = kv.Value
-		case "queue_size":
-			queue = kv.Value
-		case "data_source":
-			return e, fault.New(fault.Invalid, "Event %s does not support data_source.", raw)
+	keys := map[string]*string{
+		source: &p.source, "name": &p.name, "observability_mode": &p.mode, "sampling_interval": &p.sampling, "queue_size": &p.queue,
+	}
+	for _, kv := range cli.Pairs(tokens, option, func(w string) { io.Warnf("%s", w) }) {
+		to, known := keys[kv.Key]
+		switch {
+		case known:
+			*to = kv.Value
+		case kv.Key == other:
+			return p, fault.New(fault.Invalid, "%s %s does not support %s.", what, raw, other)
 		default:
-			return e, fault.New(fault.Invalid, "Event %s: there is no key %s", raw, kv.Key)
+			return p, fault.New(fault.Invalid, "%s %s: there is no key %s", what, raw, kv.Key)
 		}
 	}
-	if e.EventNotifier == "" {
-		return e, fault.New(fault.Invalid, "Event %s is missing the event_notifier", raw)
+	if p.source == "" {
+		return p, fault.New(fault.Invalid, "%s %s is missing the %s", what, raw, source)
 	}
-	var err error
-	if e.ObservabilityMode, err = observability(e.EventNotifier, mode, "None", "Log"); err != nil {
-		return e, err
+	if p.name == "" {
+		p.name = p.source // a thing must be called something, to be removed again
 	}
-	e.EventConfiguration, err = itemConfiguration(sampling, queue)
-	return e, err
+	return p, nil
+}
+
+// addEvents adds what --event and --event-file describe.
+func (c *change) addEvents(io *cli.IO, a *model.ClassicAsset) error {
+	for _, tokens := range c.event {
+		p, err := parseSubPoint(io, tokens, "--event", "Event", "event_notifier", "data_source")
+		if err != nil {
+			return err
+		}
+		e := model.ClassicEvent{Name: p.name, EventNotifier: p.source}
+		if e.ObservabilityMode, err = observability("Event "+e.EventNotifier, p.mode, eventModes()...); err != nil {
+			return err
+		}
+		if e.EventConfiguration, err = itemConfiguration(p.sampling, p.queue); err != nil {
+			return err
+		}
+		a.Properties.Events = append(a.Properties.Events, e)
+	}
+	if c.eventFile == "" {
+		return nil
+	}
+	list, err := events().load(c.eventFile)
+	a.Properties.Events = append(a.Properties.Events, list...)
+	return err
+}
+
+// addPoints adds what --data and --data-file describe to the default dataset.
+func (c *change) addPoints(io *cli.IO, a *model.ClassicAsset) error {
+	var list []model.ClassicDataPoint
+	for _, tokens := range c.data {
+		p, err := parseSubPoint(io, tokens, "--data", "Data point", "data_source", "event_notifier")
+		if err != nil {
+			return err
+		}
+		x := model.ClassicDataPoint{Name: p.name, DataSource: p.source}
+		if x.ObservabilityMode, err = observability("Data point "+x.DataSource, p.mode, pointModes()...); err != nil {
+			return err
+		}
+		if x.DataPointConfiguration, err = itemConfiguration(p.sampling, p.queue); err != nil {
+			return err
+		}
+		list = append(list, x)
+	}
+	if c.dataFile != "" {
+		more, err := points().load(c.dataFile)
+		if err != nil {
+			return err
+		}
+		list = append(list, more...)
+	}
+	if list == nil {
+		return nil
+	}
+	items, err := a.PointItems(model.DefaultDataset, true)
+	if err == nil {
+		*items.List = append(*items.List, list...)
+	}
+	return err
 }

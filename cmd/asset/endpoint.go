@@ -23,7 +23,7 @@ type profile struct {
 
 func newEndpoint(f *app.Factory) *cli.Command {
 	return cli.NewGroup("endpoint", "Manage endpoint profiles: how classic assets reach their source.",
-		cli.NewGroup("create", "Create an endpoint profile.", newProfileCustom(f), newProfileOPCUA(f)),
+		cli.NewGroup("create", "Create an endpoint profile.", newProfileCustom(f), newProfileONVIF(f), newProfileOPCUA(f)),
 		newProfileDelete(f), newProfileQuery(f, "list"), newProfileQuery(f, "query"), newProfileShow(f), newProfileUpdate(f))
 }
 
@@ -74,6 +74,19 @@ iotops asset endpoint create opcua -n plc --ta opc.tcp://10.0.0.7:4840 --user-re
 			}
 			p.typ = model.EndpointOPCUA
 			return p.create(ctx, f, io, text)
+		},
+	})
+}
+
+func newProfileONVIF(f *app.Factory) *cli.Command {
+	var p profile
+	return cli.NewVerb(cli.Verb{
+		Use: "onvif", Short: "Create or replace an endpoint profile for an ONVIF camera.", Exits: exitNoProfile,
+		Example: "iotops asset endpoint create onvif -n camera --target-address http://10.0.0.8/onvif/device_service --user-ref camera/username --pass-ref camera/password",
+		Options: func(s *cli.Set) { p.declareCreate(f, s) },
+		Run: func(ctx context.Context, io *cli.IO) error {
+			p.typ = model.EndpointONVIF
+			return p.create(ctx, f, io, "")
 		},
 	})
 }

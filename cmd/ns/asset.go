@@ -20,8 +20,15 @@ type asset struct {
 	types, attributes      []string
 	disable                *bool
 	tags                   map[string]string
-	dest                   []string
+	defaults               []defaultForm
 	yes                    bool
+}
+
+// defaultForm holds what the options of an assetDefault were told.
+type defaultForm struct {
+	assetDefault
+	options configOptions
+	tokens  []string
 }
 
 func newAsset(f *app.Factory) *cli.Command {
@@ -30,7 +37,7 @@ func newAsset(f *app.Factory) *cli.Command {
 	subs = append(subs, newAssetDelete(f), newAssetQuery(f), newAssetShow(f))
 	for _, k := range list {
 		subs = append(subs, cli.NewGroup(k.word, "Manage assets whose endpoint is "+k.what+".",
-			newAssetCreate(f, k), newDataset(f, k), newDataPoint(f, k), newAssetUpdate(f, k)))
+			append(collections(f, k), newAssetCreate(f, k), newAssetUpdate(f, k))...))
 	}
 	return cli.NewGroup("asset", "Manage assets: what to collect from an endpoint.", subs...)
 }
@@ -45,13 +52,24 @@ func (a *asset) key(ctx context.Context, r registry.Reader) (model.Key, error) {
 	return model.Key{Kind: model.KindAsset, Parent: parent, Name: a.name}, err
 }
 
-func (a *asset) declareChange(s *cli.Set, k kind) {
+func (a *asset) declareChange(s *cli.Set, k *kind) {
 	s.Extend(&a.types, "--asset-type-ref", "--type-ref").Doc("URI of the asset's type; one is supported.")
 	s.Extend(&a.attributes, "--attribute", "--attr").Doc("Attributes: key=value …; may be repeated.")
 	s.ThreeState(&a.disable, "--disable").Doc("Whether no data is wanted.")
 	a.text.Declare(s)
 	s.Tags(&a.tags, "--tags").Doc("Tags: key[=value] …")
-	s.List(&a.dest, k.assetDest...).Doc(destDoc("datasets that name none", k.targets))
+	a.defaults = make([]defaultForm, len(k.defaults))
+	for i := range a.defaults {
+		d := &a.defaults[i]
+		d.assetDefault = k.defaults[i]
+		if d.config != nil {
+			d.options = d.config()
+			d.options.declare(s)
+		}
+		if d.dest != nil {
+			s.List(&d.tokens, d.dest...).Doc(destDoc(d.of, d.targets))
+		}
+	}
 }
 
 // destDoc describes an option for a destination.
@@ -67,7 +85,7 @@ func destDoc(of string, targets []string) string {
 }
 
 // apply puts what the options say over an asset.
-func (a *asset) apply(o *model.Asset, k kind, config configOptions) error {
+func (a *asset) apply(o *model.Asset, warn func(string)) error {
 	p := &o.Properties
 	if len(a.types) > 0 {
 		p.AssetTypeRefs = a.types
@@ -79,21 +97,39 @@ func (a *asset) apply(o *model.Asset, k kind, config configOptions) error {
 	a.text.Apply(p)
 	mergeAttributes(&p.Attributes, a.attributes)
 	mergeTags(&o.Meta, a.tags)
-	text, err := config.text(p.DefaultDatasetsConfiguration)
-	if err != nil {
-		return err
+	for i := range a.defaults {
+		if err := a.defaults[i].apply(p, warn); err != nil {
+			return err
+		}
 	}
-	p.DefaultDatasetsConfiguration = text
-	dest, err := app.ParseDestination(a.dest, k.targets)
+	return nil
+}
+
+func (d *defaultForm) apply(p *model.AssetProperties, warn func(string)) error {
+	if d.options != nil {
+		text := d.text(p)
+		if d.always && *text == "" {
+			*text = "{}"
+		}
+		out, err := d.options.text(*text, warn)
+		if err != nil {
+			return err
+		}
+		*text = out
+	}
+	if d.dest == nil {
+		return nil
+	}
+	dest, err := app.ParseDestination(d.tokens, d.targets)
 	if dest != nil {
-		p.DefaultDatasetsDestinations = dest
+		*d.to(p) = dest
 	}
 	return err
 }
 
 // checkEndpoint makes sure that an asset's endpoint exists and is of the
 // command's type. Types that are nobody's own go with every command.
-func checkEndpoint(ctx context.Context, r registry.Reader, o *model.Asset, k kind) error {
+func checkEndpoint(ctx context.Context, r registry.Reader, o *model.Asset, k *kind) error {
 	ref := o.Properties.DeviceRef
 	d, err := registry.Get[*model.Device](ctx, r, model.Key{Kind: model.KindDevice, Parent: o.Parent, Name: ref.DeviceName})
 	if err != nil {
@@ -120,16 +156,15 @@ func firstParty(typ string) bool {
 	return false
 }
 
-func newAssetCreate(f *app.Factory, k kind) *cli.Command {
-	a, config := &asset{}, k.assetConfig()
+func newAssetCreate(f *app.Factory, k *kind) *cli.Command {
+	a := &asset{}
 	return cli.NewVerb(cli.Verb{
-		Use: "create", Short: "Create an asset, or replace it.", Example: k.assetExample, Exits: exitNotFound,
+		Use: "create", Short: "Create an asset, or replace it.", Example: "iotops ns asset " + k.word + " create -n oven --device line1 --endpoint plc", Exits: exitNotFound,
 		Options: func(s *cli.Set) {
 			a.declareName(f, s, "--name", "-n")
 			s.String(&a.device, "--device", "-d").Required().Doc("Name of the device.").Complete(f.DeviceNames)
 			s.String(&a.endpoint, "--endpoint", "--ep").Required().Doc("Name of the device's inbound endpoint.").Complete(f.EndpointNames)
 			a.declareChange(s, k)
-			config.declare(s)
 		},
 		Run: func(ctx context.Context, io *cli.IO) error {
 			o := &model.Asset{}
@@ -145,10 +180,7 @@ func newAssetCreate(f *app.Factory, k kind) *cli.Command {
 				*o = model.Asset{Meta: model.Meta{Name: key.Name, Parent: key.Parent, Location: "local"}}
 				o.Properties.UUID, o.Properties.ExternalAssetID = id, id
 				o.Properties.DeviceRef = model.DeviceRef{DeviceName: a.device, EndpointName: a.endpoint}
-				if k.endpointType != "" {
-					o.Properties.DefaultDatasetsConfiguration = "{}"
-				}
-				if err := a.apply(o, k, config); err != nil {
+				if err := a.apply(o, warner(io)); err != nil {
 					return err
 				}
 				return checkEndpoint(ctx, r, o, k)
@@ -157,8 +189,8 @@ func newAssetCreate(f *app.Factory, k kind) *cli.Command {
 	})
 }
 
-func newAssetUpdate(f *app.Factory, k kind) *cli.Command {
-	a, config := &asset{}, k.assetConfig()
+func newAssetUpdate(f *app.Factory, k *kind) *cli.Command {
+	a := &asset{}
 	return cli.NewVerb(cli.Verb{
 		Use: "update", Short: "Change an asset.", Exits: exitNotFound,
 		Long:    "What is not given stays. Attributes and tags are merged by key; a configuration is merged member by member.",
@@ -166,7 +198,6 @@ func newAssetUpdate(f *app.Factory, k kind) *cli.Command {
 		Options: func(s *cli.Set) {
 			a.declareName(f, s, "--name", "-n")
 			a.declareChange(s, k)
-			config.declare(s)
 		},
 		Run: func(ctx context.Context, io *cli.IO) error {
 			store, err := f.Registry(ctx)
@@ -177,7 +208,7 @@ func newAssetUpdate(f *app.Factory, k kind) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return edit(ctx, f, io, key, func(o *model.Asset) error { return a.apply(o, k, config) })
+			return edit(ctx, f, io, key, func(o *model.Asset) error { return a.apply(o, warner(io)) })
 		},
 	})
 }

@@ -159,11 +159,14 @@ func newEndpointAdds(f *app.Factory) []*cli.Command {
 	return list
 }
 
-func newEndpointAdd(f *app.Factory, k kind) *cli.Command {
+func newEndpointAdd(f *app.Factory, k *kind) *cli.Command {
 	e := &endpoint{}
-	config := k.endpointConfig()
+	var config configOptions
+	if k.endpoint != nil {
+		config = k.endpoint()
+	}
 	return cli.NewVerb(cli.Verb{
-		Use: k.word, Short: "Add an inbound endpoint " + k.what + ".", Example: k.endpointExample, Exits: exitNotFound,
+		Use: k.word, Short: "Add an inbound endpoint " + k.what + ".", Example: "iotops ns device endpoint inbound add " + k.word + " --device line1 -n plc --endpoint-address " + k.address, Exits: exitNotFound,
 		Options: func(s *cli.Set) {
 			e.declareDevice(f, s)
 			s.String(&e.name, "--name", "-n").Required().Doc("Name of the endpoint.")
@@ -174,11 +177,15 @@ func newEndpointAdd(f *app.Factory, k kind) *cli.Command {
 				s.String(&e.typ, "--endpoint-type", "--type").Required().Doc("Type of the endpoint.")
 				s.String(&e.trust, "--trust-list").Doc("Name of the secret that holds the trust list.")
 			}
-			e.auth.Declare(s, k.certificate)
-			config.declare(s)
+			if k.login != anonymous {
+				e.auth.Declare(s, k.login == certificate)
+			}
+			if config != nil {
+				config.declare(s)
+			}
 		},
 		Run: func(ctx context.Context, io *cli.IO) error {
-			added, err := e.build(k, config)
+			added, err := e.build(k, config, warner(io))
 			if err != nil {
 				return err
 			}
@@ -200,14 +207,16 @@ func newEndpointAdd(f *app.Factory, k kind) *cli.Command {
 }
 
 // build returns the endpoint that the options describe.
-func (e *endpoint) build(k kind, config configOptions) (*model.Endpoint, error) {
+func (e *endpoint) build(k *kind, config configOptions, warn func(string)) (*model.Endpoint, error) {
 	auth, err := e.auth.Build("")
 	if err != nil {
 		return nil, err
 	}
-	text, err := config.text("")
-	if err != nil {
-		return nil, err
+	text := ""
+	if config != nil {
+		if text, err = config.text("", warn); err != nil {
+			return nil, err
+		}
 	}
 	typ := k.endpointType
 	if typ == "" {

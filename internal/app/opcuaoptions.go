@@ -80,21 +80,86 @@ func ClassicOPCUAEndpoint() *cli.ConfigOptions {
 	return c
 }
 
-// OPCUADataset returns the options that make a dataset's configuration. names
-// are those of publishing interval, sampling interval, queue size and key frame
-// count, each with its alias after a space.
-func OPCUADataset(names [4]string) *cli.ConfigOptions {
+// whole is a row with a whole number. names are its option's, after spaces
+// its aliases.
+func whole(names, path string, low int64, doc string) cli.ConfigRow {
+	return cli.ConfigRow{Names: strings.Fields(names), Path: path, Type: "int", Min: &low, Doc: doc}
+}
+
+func startInstance(names string) cli.ConfigRow {
+	return cli.ConfigRow{Names: strings.Fields(names), Path: "startInstance", Type: "string", Doc: "Node that relative browse paths begin at."}
+}
+
+// OPCUADataset returns the options that make a dataset's configuration. The
+// arguments are the options' names.
+func OPCUADataset(publishing, sampling, queue, keyFrames, start string) *cli.ConfigOptions {
 	return &cli.ConfigOptions{Rows: []cli.ConfigRow{
-		{Names: strings.Fields(names[0]), Path: "publishingInterval", Type: "int", Min: new(int64(-1)), Doc: "Publishing interval, in milliseconds; -1 = the server's choice."},
-		{Names: strings.Fields(names[1]), Path: "samplingInterval", Type: "int", Min: new(int64(-1)), Doc: "Sampling interval, in milliseconds; -1 = as the publishing interval."},
-		{Names: strings.Fields(names[2]), Path: "queueSize", Type: "int", Min: new(int64(0)), Doc: "How many values the server keeps between two deliveries."},
-		{Names: strings.Fields(names[3]), Path: "keyFrameCount", Type: "int", Min: new(int64(0)), Doc: "Every n-th message holds all points; 0 = never."},
+		whole(publishing, "publishingInterval", -1, "Publishing interval, in milliseconds; -1 = the server's choice."),
+		whole(sampling, "samplingInterval", -1, "Sampling interval, in milliseconds; -1 = as the publishing interval."),
+		whole(queue, "queueSize", 0, "How many values the server keeps between two deliveries."),
+		whole(keyFrames, "keyFrameCount", 0, "Every n-th message holds all points; 0 = never."),
+		startInstance(start),
 	}}
 }
 
 // OPCUADataPoint returns the options that make a data point's configuration.
 func OPCUADataPoint() *cli.ConfigOptions {
-	c := OPCUADataset([4]string{"-", "--sampling-int --si", "--queue-size --qs", "-"})
-	c.Rows = c.Rows[1:3]
+	return &cli.ConfigOptions{Rows: []cli.ConfigRow{
+		whole("--sampling-int --si", "samplingInterval", -1, "Sampling interval, in milliseconds; -1 = as the publishing interval."),
+		whole("--queue-size --qs", "queueSize", 0, "How many values the server keeps between two deliveries."),
+	}}
+}
+
+// OPCUAEventGroup returns the options that make an event group's configuration.
+// The arguments are the options' names.
+func OPCUAEventGroup(publishing, queue, start, filter, clause string) *cli.ConfigOptions {
+	c := &cli.ConfigOptions{Rows: []cli.ConfigRow{
+		whole(publishing, "publishingInterval", -1, "Publishing interval, in milliseconds; -1 = the server's choice."),
+		whole(queue, "queueSize", 0, "How many events the server keeps between two deliveries."),
+	}}
+	c.Rows = append(c.Rows, eventFilter(start, filter, clause)...)
 	return c
+}
+
+// OPCUAEvent returns the options that make an event's configuration.
+func OPCUAEvent() *cli.ConfigOptions {
+	return &cli.ConfigOptions{Rows: eventFilter("--start-inst", "--filter-type", "--filter-clause")}
+}
+
+func eventFilter(start, filter, clause string) []cli.ConfigRow {
+	return []cli.ConfigRow{
+		startInstance(start),
+		{Names: strings.Fields(filter), Path: "eventFilter.typeDefinitionId", Type: "string", Doc: "Type of the events that are wanted."},
+		{
+			Names: strings.Fields(clause), Path: "eventFilter.selectClauses", Type: "objects",
+			Keys: []cli.Pair{{Key: "path", Value: "browsePath"}, {Key: "type", Value: "typeDefinitionId"}, {Key: "field", Value: "fieldId"}},
+			Doc:  "A field that is wanted: path=… [type=…] [field=…]; may be repeated.",
+		},
+	}
+}
+
+// ONVIFEndpoint returns the options of `inbound add onvif`.
+func ONVIFEndpoint() *cli.ConfigOptions {
+	b := func(names, path, doc string) cli.ConfigRow {
+		return cli.ConfigRow{Names: strings.Fields(names), Path: path, Type: "bool", Default: false, Doc: doc}
+	}
+	return &cli.ConfigOptions{Full: true, Rows: []cli.ConfigRow{
+		b("--accept-invalid-hostnames --aih", "acceptInvalidHostnames", "Accept a certificate of another host."),
+		b("--accept-invalid-certificates --aic", "acceptInvalidCertificates", "Accept a certificate of an unknown authority."),
+		b("--fallback-username-token-auth --futa", "fallbackToUsernameTokenAuth", "Log in with a UsernameToken where HTTP Digest fails."),
+	}}
+}
+
+// MQTTEndpoint returns the options of `inbound add mqtt`.
+func MQTTEndpoint() *cli.ConfigOptions {
+	return &cli.ConfigOptions{Full: true, Rows: []cli.ConfigRow{
+		{Names: []string{"--topic-filter"}, Path: "topicFilter", Type: "string", Doc: "Topics to read: one + marks the asset, such as plant/line1/+."},
+		{Names: []string{"--topic-mapping-prefix"}, Path: "topicMappingPrefix", Type: "string", Doc: "What forwarded topics begin with."},
+		{Names: []string{"--asset-level"}, Path: "assetLevel", Type: "int", Default: 1, Min: new(int64(1)), Doc: "Topic level that is the asset's name, from 1."},
+	}}
+}
+
+// RESTDataset returns the options that make the configuration of a REST dataset.
+func RESTDataset() *cli.ConfigOptions {
+	return &cli.ConfigOptions{Rows: []cli.ConfigRow{whole("--sampling-int --si", "samplingIntervalInMilliseconds", 0, "How often the service is asked, in milliseconds.")}}
 }

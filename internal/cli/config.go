@@ -15,11 +15,12 @@ import (
 type ConfigRow struct {
 	Names   []string
 	Path    string   // dotted path in the JSON text
-	Type    string   // "string", "int" or "bool"
+	Type    string   // "string", "int", "number", "bool", "not" (a bool that is stored the other way round) or "objects"
 	Default any      // written where the option is absent and everything is written; nil = null
 	Min     *int64   // smallest integer
 	Enum    []string // allowed values, whatever their case
 	Prefix  string   // put before an Enum's value
+	Keys    []Pair   // of "objects": what each key=value token is called in JSON; the first is required
 	Doc     string
 }
 
@@ -28,21 +29,29 @@ type ConfigOptions struct {
 	Rows []ConfigRow
 	Full bool // write every row, given or default; else only what is given
 
-	texts []*string
-	ints  []*int64
-	bools []*bool
+	texts   []*string
+	ints    []*int64
+	numbers []*float64
+	bools   []*bool
+	objects [][][]string
 }
 
 // Declare declares an option for each row.
 func (c *ConfigOptions) Declare(s *Set) {
-	c.texts, c.ints, c.bools = make([]*string, len(c.Rows)), make([]*int64, len(c.Rows)), make([]*bool, len(c.Rows))
+	n := len(c.Rows)
+	c.texts, c.ints, c.numbers = make([]*string, n), make([]*int64, n), make([]*float64, n)
+	c.bools, c.objects = make([]*bool, n), make([][][]string, n)
 	for i, r := range c.Rows {
 		var o *Option
 		switch {
 		case r.Type == "int":
 			o = s.Int(&c.ints[i], r.Names...)
-		case r.Type == "bool":
+		case r.Type == "number":
+			o = s.Float(&c.numbers[i], r.Names...)
+		case r.Type == "bool", r.Type == "not":
 			o = s.ThreeState(&c.bools[i], r.Names...)
+		case r.Type == "objects":
+			o = s.Append(&c.objects[i], r.Names...)
 		case r.Enum != nil:
 			value := ""
 			o = s.Enum(&value, r.Enum, r.Names...)
@@ -64,20 +73,65 @@ func (c *ConfigOptions) Declare(s *Set) {
 }
 
 // given returns the value of a row, and whether it is on the command line.
-func (c *ConfigOptions) given(i int) (any, bool) {
+func (c *ConfigOptions) given(i int) (any, bool, error) {
 	if c.texts == nil {
-		return nil, false
+		return nil, false, nil
 	}
 	switch {
 	case c.texts[i] != nil:
-		return *c.texts[i], true
+		return *c.texts[i], true, nil
 	case c.ints[i] != nil:
-		return *c.ints[i], true
+		return *c.ints[i], true, nil
+	case c.numbers[i] != nil:
+		return *c.numbers[i], true, nil
 	case c.bools[i] != nil:
-		return *c.bools[i], true
+		return *c.bools[i] != (c.Rows[i].Type == "not"), true, nil
+	case c.objects[i] != nil:
+		list, err := c.Rows[i].list(c.objects[i])
+		return list, true, err
 	default:
-		return nil, false
+		return nil, false, nil
 	}
+}
+
+// Given returns the paths of the rows that are on the command line.
+func (c *ConfigOptions) Given() []string {
+	var paths []string
+	for i, r := range c.Rows {
+		if _, ok, _ := c.given(i); ok {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
+}
+
+// list returns the objects that key=value tokens describe.
+func (r *ConfigRow) list(occurrences [][]string) ([]*object, error) {
+	list := make([]*object, 0, len(occurrences))
+	for _, tokens := range occurrences {
+		o := &object{}
+		for _, t := range tokens {
+			key, val, _ := strings.Cut(t, "=")
+			i := slices.IndexFunc(r.Keys, func(p Pair) bool { return p.Key == key })
+			if i < 0 || val == "" {
+				return nil, fault.New(fault.Invalid, "%s: %q is not one of %s", r.Names[0], t, r.forms())
+			}
+			o.set([]string{r.Keys[i].Value}, val)
+		}
+		if o.values[r.Keys[0].Value] == nil {
+			return nil, fault.New(fault.Invalid, "%s %s is missing %s=", r.Names[0], strings.Join(tokens, " "), r.Keys[0].Key)
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+func (r *ConfigRow) forms() string {
+	forms := make([]string, len(r.Keys))
+	for i, k := range r.Keys {
+		forms[i] = k.Key + "="
+	}
+	return strings.Join(forms, ", ")
 }
 
 // Text returns the configuration: stored with the given options put over it.
@@ -91,15 +145,18 @@ func (c *ConfigOptions) Text(stored string) (string, error) {
 		}
 	}
 	for i, r := range c.Rows {
-		v, given := c.given(i)
+		v, given, err := c.given(i)
+		if err != nil {
+			return "", err
+		}
 		if !given {
 			if !c.Full {
 				continue
 			}
 			v = r.Default
 		}
-		if n, ok := v.(int64); ok && r.Min != nil && n < *r.Min {
-			wrong = append(wrong, fmt.Sprintf("%s needs to be at least %d. (%s is %d)", r.Names[0], *r.Min, r.Path, n))
+		if r.Min != nil && below(v, *r.Min) {
+			wrong = append(wrong, fmt.Sprintf("%s needs to be at least %d. (%s is %v)", r.Names[0], *r.Min, r.Path, v))
 		}
 		doc.set(strings.Split(r.Path, "."), v)
 	}
@@ -108,6 +165,17 @@ func (c *ConfigOptions) Text(stored string) (string, error) {
 	}
 	text, err := json.Marshal(doc)
 	return string(text), err
+}
+
+func below(v any, low int64) bool {
+	switch n := v.(type) {
+	case int64:
+		return n < low
+	case float64:
+		return !(n >= float64(low)) // so that what is no number is refused too
+	default:
+		return false
+	}
 }
 
 // object is a JSON object that keeps the order of its members.

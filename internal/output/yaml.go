@@ -9,6 +9,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// WriteYAML writes a value as JSON has it, in block style with sorted keys.
+func WriteYAML(w io.Writer, v any) error {
+	doc, err := Document(v)
+	if err != nil {
+		return err
+	}
+	return writeYAML(w, doc, Style{})
+}
+
 // writeYAML prints block style with sorted keys.
 func writeYAML(w io.Writer, doc any, _ Style) error {
 	enc := yaml.NewEncoder(w)

@@ -249,7 +249,7 @@ func TestConcurrentEditsAllCount(t *testing.T) {
 			defer func() { _ = other.Close() }()
 			for i := range 10 {
 				_, err := registry.Edit(t.Context(), other, asset("oven").Key(), func(a *model.Asset) error {
-					return a.AddDataset(model.Dataset{Name: fmt.Sprintf("%d-%d", worker, i)}, false)
+					return a.DatasetItems().Add(model.Dataset{Name: fmt.Sprintf("%d-%d", worker, i)}, false)
 				})
 				if err != nil {
 					t.Error(err)

@@ -107,7 +107,7 @@ type Event struct {
 	DataSource         string        `json:"dataSource,omitempty"`
 	TypeRef            string        `json:"typeRef,omitempty"`
 	EventConfiguration string        `json:"eventConfiguration,omitempty"`
-	Destinations       []Destination `json:"destinations"`
+	Destinations       []Destination `json:"destinations,omitempty"`
 }
 
 // Stream is one media stream task.

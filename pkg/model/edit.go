@@ -6,13 +6,73 @@ import (
 	"github.com/iotops/iotops/pkg/fault"
 )
 
-// DefaultDataset is the name of the one dataset that a classic asset may have
-// without it being created first.
-const DefaultDataset = "default"
+// Items is a list of named things inside a resource: the datasets of an asset,
+// the data points of a dataset. Names are compared with regard to case.
+type Items[T any] struct {
+	List *[]T
+	What string // "dataset", for messages
+	In   string // "asset oven"
+	Name func(*T) string
+}
 
-// find returns the index of the item called name, else -1.
-func find[T any](list []T, name string, of func(*T) string) int {
-	return slices.IndexFunc(list, func(t T) bool { return of(&t) == name })
+func (s Items[T]) index(name string) int {
+	return slices.IndexFunc(*s.List, func(t T) bool { return s.Name(&t) == name })
+}
+
+// Find returns the item called name, to be changed in place, or an error.
+func (s Items[T]) Find(name string) (*T, error) {
+	if i := s.index(name); i >= 0 {
+		return &(*s.List)[i], nil
+	}
+	return nil, fault.New(fault.Invalid, "%s %s not found in %s", s.What, name, s.In)
+}
+
+// Add adds x. With replace, one of the same name gives way to it, in its place.
+func (s Items[T]) Add(x T, replace bool) error {
+	i := s.index(s.Name(&x))
+	switch {
+	case i < 0:
+		*s.List = append(*s.List, x)
+	case replace:
+		(*s.List)[i] = x
+	default:
+		return exists(s.What, s.Name(&x), s.In)
+	}
+	return nil
+}
+
+// MoveToEnd makes the item called name the last one.
+func (s Items[T]) MoveToEnd(name string) {
+	if i := s.index(name); i >= 0 {
+		x := (*s.List)[i]
+		*s.List = append(slices.Delete(*s.List, i, i+1), x)
+	}
+}
+
+// Remove removes the item called name, if it is there.
+func (s Items[T]) Remove(name string) {
+	*s.List = slices.DeleteFunc(*s.List, func(t T) bool { return s.Name(&t) == name })
+}
+
+// Merge adds what list holds: new items at the end, in order, of several with
+// one name the last. Those that are there already are replaced in their place,
+// or skipped and returned by name.
+func (s Items[T]) Merge(list []T, replace bool) (skipped []string) {
+	there := map[string]bool{}
+	for i := range *s.List {
+		there[s.Name(&(*s.List)[i])] = true
+	}
+	for i := range list {
+		name := s.Name(&list[i])
+		if there[name] && !replace {
+			if !slices.Contains(skipped, name) {
+				skipped = append(skipped, name)
+			}
+			continue
+		}
+		_ = s.Add(list[i], true) // with replace it never fails
+	}
+	return skipped
 }
 
 // exists says that what is to be added is there already.
@@ -20,69 +80,89 @@ func exists(what, name, in string) error {
 	return fault.New(fault.Invalid, "%s %s already exists in %s. Please use --replace to overwrite it", what, name, in)
 }
 
-// missing says that an item inside a resource is not there.
-func missing(what, name, in string) error {
-	return fault.New(fault.Invalid, "%s %s not found in %s", what, name, in)
+func (o *Asset) in() string { return "asset " + o.Name }
+
+// DatasetItems returns the datasets.
+func (o *Asset) DatasetItems() Items[Dataset] {
+	return Items[Dataset]{&o.Properties.Datasets, "dataset", o.in(), func(d *Dataset) string { return d.Name }}
 }
 
-// Dataset returns the dataset called name, or an error.
-func (o *Asset) Dataset(name string) (*Dataset, error) {
-	if i := find(o.Properties.Datasets, name, func(d *Dataset) string { return d.Name }); i >= 0 {
-		return &o.Properties.Datasets[i], nil
-	}
-	return nil, missing("dataset", name, "asset "+o.Name)
-}
-
-// AddDataset adds d. With replace, one of the same name gives way, its data
-// points with it.
-func (o *Asset) AddDataset(d Dataset, replace bool) error {
-	if _, err := o.Dataset(d.Name); err == nil {
-		if !replace {
-			return exists("dataset", d.Name, "asset "+o.Name)
-		}
-		o.RemoveDataset(d.Name)
-	}
-	if d.Destinations == nil {
-		d.Destinations = []Destination{}
-	}
-	if d.DataPoints == nil {
-		d.DataPoints = []DataPoint{}
-	}
-	o.Properties.Datasets = append(o.Properties.Datasets, d)
-	return nil
-}
-
-// RemoveDataset removes a dataset, if it is there.
-func (o *Asset) RemoveDataset(name string) {
-	o.Properties.Datasets = slices.DeleteFunc(o.Properties.Datasets, func(d Dataset) bool { return d.Name == name })
-}
-
-// AddDataPoint adds x to a dataset. With replace, one of the same name is
-// replaced in its place.
-func (o *Asset) AddDataPoint(dataset string, x DataPoint, replace bool) error {
-	d, err := o.Dataset(dataset)
+// PointItems returns the data points of a dataset, which must be there.
+func (o *Asset) PointItems(dataset string) (Items[DataPoint], error) {
+	d, err := o.DatasetItems().Find(dataset)
 	if err != nil {
-		return err
+		return Items[DataPoint]{}, err
 	}
-	if i := find(d.DataPoints, x.Name, func(p *DataPoint) string { return p.Name }); i >= 0 {
-		if !replace {
-			return exists("datapoint", x.Name, "dataset "+dataset+" of asset "+o.Name)
-		}
-		d.DataPoints[i] = x
-		return nil
-	}
-	d.DataPoints = append(d.DataPoints, x)
-	return nil
+	return Items[DataPoint]{&d.DataPoints, "datapoint", "dataset " + dataset + " of " + o.in(), func(p *DataPoint) string { return p.Name }}, nil
 }
 
-// RemoveDataPoint removes a data point, if it is there. The dataset must be.
-func (o *Asset) RemoveDataPoint(dataset, name string) error {
-	d, err := o.Dataset(dataset)
+// EventGroupItems returns the event groups.
+func (o *Asset) EventGroupItems() Items[EventGroup] {
+	return Items[EventGroup]{&o.Properties.EventGroups, "event group", o.in(), func(g *EventGroup) string { return g.Name }}
+}
+
+// EventItems returns the events of a group, which must be there.
+func (o *Asset) EventItems(group string) (Items[Event], error) {
+	g, err := o.EventGroupItems().Find(group)
 	if err != nil {
-		return err
+		return Items[Event]{}, err
 	}
-	d.DataPoints = slices.DeleteFunc(d.DataPoints, func(p DataPoint) bool { return p.Name == name })
-	return nil
+	return Items[Event]{&g.Events, "event", "event group " + group + " of " + o.in(), func(e *Event) string { return e.Name }}, nil
+}
+
+// StreamItems returns the streams.
+func (o *Asset) StreamItems() Items[Stream] {
+	return Items[Stream]{&o.Properties.Streams, "stream", o.in(), func(s *Stream) string { return s.Name }}
+}
+
+// ManagementGroupItems returns the management groups.
+func (o *Asset) ManagementGroupItems() Items[ManagementGroup] {
+	return Items[ManagementGroup]{&o.Properties.ManagementGroups, "management group", o.in(), func(g *ManagementGroup) string { return g.Name }}
+}
+
+// ActionItems returns the actions of a management group, which must be there.
+func (o *Asset) ActionItems(group string) (Items[Action], error) {
+	g, err := o.ManagementGroupItems().Find(group)
+	if err != nil {
+		return Items[Action]{}, err
+	}
+	return Items[Action]{&g.Actions, "action", "management group " + group + " of " + o.in(), func(a *Action) string { return a.Name }}, nil
+}
+
+// DefaultDataset is the name of the one dataset that a classic asset may have
+// without it being created first.
+const DefaultDataset = "default"
+
+// DatasetItems returns the datasets. One without a name is called DefaultDataset.
+func (o *ClassicAsset) DatasetItems() Items[ClassicDataset] {
+	for i := range o.Properties.Datasets {
+		if d := &o.Properties.Datasets[i]; d.Name == "" {
+			d.Name = DefaultDataset
+		}
+	}
+	return Items[ClassicDataset]{&o.Properties.Datasets, "dataset", "asset " + o.Name, func(d *ClassicDataset) string { return d.Name }}
+}
+
+// PointItems returns the data points of a dataset. With ensure, one called
+// DefaultDataset is made where it is missing; another must be there.
+func (o *ClassicAsset) PointItems(dataset string, ensure bool) (Items[ClassicDataPoint], error) {
+	d, err := o.DatasetItems().Find(dataset)
+	switch {
+	case err != nil && !ensure:
+		return Items[ClassicDataPoint]{}, err
+	case err != nil && dataset != DefaultDataset:
+		return Items[ClassicDataPoint]{}, fault.New(fault.Invalid, "dataset %s not found in asset %s: only one dataset, called %s, is supported",
+			dataset, o.Name, DefaultDataset)
+	case err != nil:
+		o.Properties.Datasets = append(o.Properties.Datasets, ClassicDataset{Name: dataset, DataPoints: []ClassicDataPoint{}})
+		d = &o.Properties.Datasets[len(o.Properties.Datasets)-1]
+	}
+	return Items[ClassicDataPoint]{&d.DataPoints, "data point", "dataset " + dataset + " of asset " + o.Name, func(p *ClassicDataPoint) string { return p.Name }}, nil
+}
+
+// EventItems returns the events.
+func (o *ClassicAsset) EventItems() Items[ClassicEvent] {
+	return Items[ClassicEvent]{&o.Properties.Events, "event", "asset " + o.Name, func(e *ClassicEvent) string { return e.Name }}
 }
 
 // AddEndpoint adds an inbound endpoint. With replace, one of the same name
@@ -103,62 +183,4 @@ func (o *Device) RemoveEndpoints(names []string) {
 	for _, name := range names {
 		delete(o.Properties.Endpoints.Inbound, name)
 	}
-}
-
-// Dataset returns the dataset called name, or an error. One without a name is
-// called DefaultDataset.
-func (o *ClassicAsset) Dataset(name string) (*ClassicDataset, error) {
-	i := find(o.Properties.Datasets, name, func(d *ClassicDataset) string {
-		if d.Name == "" {
-			return DefaultDataset
-		}
-		return d.Name
-	})
-	if i < 0 {
-		return nil, missing("dataset", name, "asset "+o.Name)
-	}
-	o.Properties.Datasets[i].Name = name
-	return &o.Properties.Datasets[i], nil
-}
-
-// EnsureDataset is Dataset, but makes the one called DefaultDataset where it is missing.
-func (o *ClassicAsset) EnsureDataset(name string) (*ClassicDataset, error) {
-	d, err := o.Dataset(name)
-	if err == nil {
-		return d, nil
-	}
-	if name != DefaultDataset {
-		return nil, fault.New(fault.Invalid, "dataset %s not found in asset %s: only one dataset, called %s, is supported",
-			name, o.Name, DefaultDataset)
-	}
-	o.Properties.Datasets = append(o.Properties.Datasets, ClassicDataset{Name: name, DataPoints: []ClassicDataPoint{}})
-	return &o.Properties.Datasets[len(o.Properties.Datasets)-1], nil
-}
-
-// AddDataPoint adds x to a dataset. With replace, one of the same name is
-// replaced in its place.
-func (o *ClassicAsset) AddDataPoint(dataset string, x ClassicDataPoint, replace bool) error {
-	d, err := o.EnsureDataset(dataset)
-	if err != nil {
-		return err
-	}
-	if i := find(d.DataPoints, x.Name, func(p *ClassicDataPoint) string { return p.Name }); i >= 0 {
-		if !replace {
-			return exists("data point", x.Name, "dataset "+dataset+" of asset "+o.Name)
-		}
-		d.DataPoints[i] = x
-		return nil
-	}
-	d.DataPoints = append(d.DataPoints, x)
-	return nil
-}
-
-// RemoveDataPoint removes a data point, if it is there. The dataset must be.
-func (o *ClassicAsset) RemoveDataPoint(dataset, name string) error {
-	d, err := o.Dataset(dataset)
-	if err != nil {
-		return err
-	}
-	d.DataPoints = slices.DeleteFunc(d.DataPoints, func(p ClassicDataPoint) bool { return p.Name == name })
-	return nil
 }
