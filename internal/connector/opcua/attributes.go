@@ -4,8 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/fault"
 )
 

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
 )

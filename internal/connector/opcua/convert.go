@@ -6,8 +6,7 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/value"
 )
 

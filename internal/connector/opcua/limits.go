@@ -3,7 +3,7 @@ package opcua
 import (
 	"context"
 
-	"github.com/gopcua/opcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 )
 
 // limits are what a server takes in one request. 0 = it says nothing: then

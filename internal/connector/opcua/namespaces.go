@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 )

@@ -5,8 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/fault"
 )
 

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-
 	"github.com/iotops/iotops/internal/pki"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/value"

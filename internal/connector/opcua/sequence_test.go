@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iotops/iotops/internal/connector/connectortest"
 	"github.com/iotops/iotops/internal/emit"
 	"github.com/iotops/iotops/internal/testkit/record"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"

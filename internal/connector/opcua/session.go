@@ -9,12 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-	"github.com/gopcua/opcua/uacp"
-	"github.com/gopcua/opcua/uapolicy"
-	"github.com/gopcua/opcua/uasc"
-
 	"github.com/iotops/iotops/internal/pki"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uacp"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uapolicy"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uasc"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"

@@ -6,8 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"

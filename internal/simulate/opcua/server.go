@@ -17,10 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
-	"github.com/gopcua/opcua/uacp"
-	"github.com/gopcua/opcua/uasc"
-
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uacp"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uasc"
 	"github.com/iotops/iotops/pkg/fault"
 )
 

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 )
 
 // session is a client's session. It outlives its connection.

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 )
 
 // Namespace is the index of the namespace that nodes are added to, unless In

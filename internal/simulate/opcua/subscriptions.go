@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gopcua/opcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
 )
 
 // subscription is one subscription. It outlives the session that made it.

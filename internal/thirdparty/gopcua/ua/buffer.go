@@ -23,6 +23,18 @@ type Buffer struct {
 	buf []byte
 	pos int
 	err error
+
+	// depth counts what this lies in; see maxDepth.
+	depth int
+}
+
+// maxDepth bounds how deep values may be nested (OPC 10000-6, 5.1.5 asks for at
+// least 100): decoding recurses, and a stack that overflows ends the process.
+const maxDepth = 100
+
+// depthDecoder is a BinaryDecoder that may hold others of its kind.
+type depthDecoder interface {
+	decodeDepth(b []byte, depth int) (int, error)
 }
 
 func NewBuffer(b []byte) *Buffer {
@@ -166,10 +178,12 @@ func (b *Buffer) ReadStruct(r interface{}) {
 	var n int
 	var err error
 	switch x := r.(type) {
+	case depthDecoder:
+		n, err = x.decodeDepth(b.buf[b.pos:], b.depth+1)
 	case BinaryDecoder:
 		n, err = x.Decode(b.buf[b.pos:])
 	default:
-		n, err = Decode(b.buf[b.pos:], r)
+		n, err = decodeAt(b.buf[b.pos:], r, b.depth+1)
 	}
 	if err != nil {
 		b.err = err
@@ -196,7 +210,7 @@ func (b *Buffer) ReadN(n int) []byte {
 		return nil
 	}
 	d := b.buf[b.pos:]
-	if n > len(d) {
+	if n < 0 || n > len(d) {
 		b.err = io.ErrUnexpectedEOF
 		return nil
 	}

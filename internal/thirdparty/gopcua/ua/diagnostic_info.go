@@ -30,8 +30,14 @@ type DiagnosticInfo struct {
 	InnerDiagnosticInfo *DiagnosticInfo
 }
 
-func (d *DiagnosticInfo) Decode(b []byte) (int, error) {
+func (d *DiagnosticInfo) Decode(b []byte) (int, error) { return d.decodeDepth(b, 0) }
+
+func (d *DiagnosticInfo) decodeDepth(b []byte, depth int) (int, error) {
+	if depth > maxDepth {
+		return 0, StatusBadEncodingLimitsExceeded
+	}
 	buf := NewBuffer(b)
+	buf.depth = depth
 	d.EncodingMask = buf.ReadByte()
 	if d.Has(DiagnosticInfoSymbolicID) {
 		d.SymbolicID = buf.ReadInt32()

@@ -6,15 +6,19 @@ package ua
 
 import (
 	"fmt"
+	"io"
 	"reflect"
 	"time"
 
 	"github.com/iotops/iotops/internal/thirdparty/gopcua/errors"
 )
 
+// maxArrayDimensions bounds the dimensions of an array.
+const maxArrayDimensions = 32
+
 var (
 	// MaxVariantArrayLength sets a limit on the number of elements in array
-	MaxVariantArrayLength = 0xffff
+	MaxVariantArrayLength = 8 << 20
 )
 
 const (
@@ -115,8 +119,14 @@ func (m *Variant) Value() interface{} {
 }
 
 // Decode implements the codec interface.
-func (m *Variant) Decode(b []byte) (int, error) {
+func (m *Variant) Decode(b []byte) (int, error) { return m.decodeDepth(b, 0) }
+
+func (m *Variant) decodeDepth(b []byte, depth int) (int, error) {
+	if depth > maxDepth {
+		return 0, StatusBadEncodingLimitsExceeded
+	}
 	buf := NewBuffer(b)
+	buf.depth = depth
 	m.mask = buf.ReadByte()
 
 	// a null value specifies that no other fields are encoded
@@ -141,8 +151,12 @@ func (m *Variant) Decode(b []byte) (int, error) {
 
 	// read flattened array elements
 	n := int(m.arrayLength)
-	if n > MaxVariantArrayLength {
+	if n < -1 || n > MaxVariantArrayLength {
 		return buf.Pos(), StatusBadEncodingLimitsExceeded
+	}
+	// Each element takes a byte at least: nothing is allocated for what cannot come.
+	if n > buf.Len() {
+		return buf.Pos(), io.ErrUnexpectedEOF
 	}
 
 	// get the type for the slice
@@ -169,13 +183,13 @@ func (m *Variant) Decode(b []byte) (int, error) {
 	// check for dimensions of multi-dimensional array
 	if m.Has(VariantArrayDimensions) {
 		m.arrayDimensionsLength = buf.ReadInt32()
-		if m.arrayDimensionsLength < 0 {
+		if m.arrayDimensionsLength < 0 || m.arrayDimensionsLength > maxArrayDimensions {
 			return buf.Pos(), StatusBadEncodingLimitsExceeded
 		}
 		m.arrayDimensions = make([]int32, m.arrayDimensionsLength)
 		for i := 0; i < int(m.arrayDimensionsLength); i++ {
 			m.arrayDimensions[i] = buf.ReadInt32()
-			if m.arrayDimensions[i] < 1 {
+			if m.arrayDimensions[i] < 0 {
 				return buf.Pos(), StatusBadEncodingLimitsExceeded
 			}
 		}
@@ -191,12 +205,20 @@ func (m *Variant) Decode(b []byte) (int, error) {
 	// validate that the total number of elements
 	// matches the product of the array dimensions
 	if m.arrayDimensionsLength > 0 {
-		count := int32(1)
+		count := int64(1)
 		for i := range m.arrayDimensions {
-			count *= m.arrayDimensions[i]
+			// The product stays within bounds: a factor is below 1<<31, and what
+			// it is multiplied with at most the length of an array.
+			if count *= int64(m.arrayDimensions[i]); count > int64(MaxVariantArrayLength) {
+				return buf.Pos(), StatusBadEncodingLimitsExceeded
+			}
 		}
-		if count != m.arrayLength {
+		if count != int64(max(m.arrayLength, 0)) {
 			return buf.Pos(), errUnbalancedSlice
+		}
+		if count == 0 { // an empty matrix: there is nothing to split
+			m.value = vals.Interface()
+			return buf.Pos(), buf.Error()
 		}
 	}
 

@@ -52,6 +52,9 @@ var (
 var connid uint32
 
 // nextid returns the next connection id
+// minBufSize is the smallest buffer that a peer may have (OPC 10000-6, 7.1.2.3).
+const minBufSize = 8192
+
 func nextid() uint32 {
 	return atomic.AddUint32(&connid, 1)
 }
@@ -267,8 +270,16 @@ func (c *Conn) Handshake(ctx context.Context, endpoint string) error {
 			ack.MaxMessageSize = DefaultMaxMessageSize
 			debug.Printf("uacp %d: server has no message size limit. Using %d", c.id, ack.MaxMessageSize)
 		}
-		c.ack = ack
 		debug.Printf("uacp %d: recv %#v", c.id, ack)
+		// The answer says what the server takes. What we take stays our own
+		// matter: nobody else sets the size of our buffers, or of what may come.
+		if ack.ReceiveBufSize < minBufSize {
+			return errors.Errorf("uacp: the server's receive buffer of %d bytes is too small", ack.ReceiveBufSize)
+		}
+		c.ack = &Acknowledge{
+			Version: ack.Version, ReceiveBufSize: hel.ReceiveBufSize, SendBufSize: min(hel.SendBufSize, ack.ReceiveBufSize),
+			MaxMessageSize: hel.MaxMessageSize, MaxChunkCount: hel.MaxChunkCount,
+		}
 		return nil
 
 	case "ERRF":

@@ -12,7 +12,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,8 +135,9 @@ type SecureChannel struct {
 	handlersMu sync.Mutex
 
 	// chunks maintains a temporary list of chunks for a given request ID
-	chunks   map[uint32][]*MessageChunk
-	chunksMu sync.Mutex
+	chunks       map[uint32][]*MessageChunk
+	chunksMu     sync.Mutex
+	pendingBytes int // of all chunks that wait for the rest of their answer
 
 	// openingInstance is a temporary var that allows the dispatcher know how to handle a open channel request
 	// note: we only allow a single "open" request in flight at any point in time. The mutex is held for the entire
@@ -315,7 +315,29 @@ func (s *SecureChannel) dispatcher() {
 // Receive receives message chunks from the secure channel, decodes and forwards
 // them to the registered callback channel, if there is one. Otherwise,
 // the message is dropped.
-func (s *SecureChannel) Receive(ctx context.Context) *MessageBody {
+func (s *SecureChannel) Receive(ctx context.Context) (msg *MessageBody) {
+	// Whatever a peer sends, it ends its own connection at most.
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.c.Close()
+			msg = &MessageBody{Err: errors.Errorf("uasc: panic while decoding: %v", p)}
+		}
+	}()
+	return s.receive(ctx)
+}
+
+// forgetChunks drops what is kept of an answer. The caller holds chunksMu.
+func (s *SecureChannel) forgetChunks(reqID uint32) {
+	for _, c := range s.chunks[reqID] {
+		s.pendingBytes -= len(c.Data)
+	}
+	delete(s.chunks, reqID)
+}
+
+// maxPending bounds the requests whose answers come in chunks at the same time.
+const maxPending = 64
+
+func (s *SecureChannel) receive(ctx context.Context) *MessageBody {
 	for {
 		select {
 		case <-ctx.Done():
@@ -335,11 +357,6 @@ func (s *SecureChannel) Receive(ctx context.Context) *MessageBody {
 			hdr := chunk.Header
 			reqID := chunk.SequenceHeader.RequestID
 
-			strdat := string(chunk.Data)
-			if strings.Contains(strdat, "CurrentTime") {
-				debug.Printf("Requested CurrentTime.")
-			}
-
 			msg := &MessageBody{
 				RequestID:       reqID,
 				SecureChannelID: chunk.MessageHeader.Header.SecureChannelID,
@@ -351,7 +368,7 @@ func (s *SecureChannel) Receive(ctx context.Context) *MessageBody {
 
 			switch hdr.ChunkType {
 			case 'A':
-				delete(s.chunks, reqID)
+				s.forgetChunks(reqID)
 				s.chunksMu.Unlock()
 
 				msga := new(MessageAbort)
@@ -364,9 +381,19 @@ func (s *SecureChannel) Receive(ctx context.Context) *MessageBody {
 				return &MessageBody{RequestID: reqID, Err: ua.StatusCode(msga.ErrorCode)}
 
 			case 'C':
+				if len(s.chunks) >= maxPending && s.chunks[reqID] == nil {
+					s.chunksMu.Unlock()
+					_ = s.c.Close()
+					return &MessageBody{Err: errors.Errorf("uasc: more than %d answers in chunks at the same time", maxPending)}
+				}
+				if s.pendingBytes += len(chunk.Data); s.pendingBytes > int(s.c.MaxMessageSize()) {
+					s.chunksMu.Unlock()
+					_ = s.c.Close()
+					return &MessageBody{Err: errors.Errorf("uasc: more than %d bytes in chunks at the same time", s.c.MaxMessageSize())}
+				}
 				s.chunks[reqID] = append(s.chunks[reqID], chunk)
 				if n := len(s.chunks[reqID]); uint32(n) > s.c.MaxChunkCount() {
-					delete(s.chunks, reqID)
+					s.forgetChunks(reqID)
 					s.chunksMu.Unlock()
 					msg.Err = errors.Errorf("too many chunks: %d > %d", n, s.c.MaxChunkCount())
 					return msg
@@ -377,7 +404,7 @@ func (s *SecureChannel) Receive(ctx context.Context) *MessageBody {
 
 			// merge chunks
 			all := append(s.chunks[reqID], chunk)
-			delete(s.chunks, reqID)
+			s.forgetChunks(reqID)
 
 			s.chunksMu.Unlock()
 
