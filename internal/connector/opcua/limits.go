@@ -19,6 +19,7 @@ const ours = 1000
 // Node ids of OPC 10000-5: what a server says of itself.
 const (
 	idNamespaceArray         = 2255
+	idServerState            = 2259
 	idMaxBrowseContinuation  = 2735
 	idMaxNodesPerRead        = 11705
 	idMaxNodesPerBrowse      = 11710
@@ -50,7 +51,7 @@ func (s *session) learn(ctx context.Context) error {
 			return ours
 		}
 	}
-	if len(res.Results) > 0 && res.Results[0].Value != nil {
+	if len(res.Results) > 0 && res.Results[0].Status == ua.StatusOK && res.Results[0].Value != nil {
 		s.namespaces, _ = res.Results[0].Value.Value().([]string)
 	}
 	s.limits = limits{read: limit(1), browse: limit(2), translate: limit(3), monitor: limit(4), continuations: limit(5)}

@@ -28,6 +28,10 @@ func (r *run) monitor(ctx context.Context, list []*monitored) error {
 	}
 	for len(ready) > 0 {
 		sub, room, err := r.subscriptionFor(ctx, ready[0])
+		if fault.CodeOf(err) == "BadTooManySubscriptions" {
+			ready = r.refuseInterval(ready, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -46,6 +50,20 @@ func (r *run) monitor(ctx context.Context, list []*monitored) error {
 		ready = rest
 	}
 	return nil
+}
+
+// refuseInterval refuses the points that want the publishing interval of the
+// first: the server has no subscription left for it. It returns the others.
+func (r *run) refuseInterval(list []*monitored, err error) []*monitored {
+	var rest []*monitored
+	for _, m := range list {
+		if m.want.publishing == list[0].want.publishing {
+			r.refuse(m, err)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return rest
 }
 
 // subscriptionFor returns a subscription with room for m, and how much room.
@@ -83,7 +101,7 @@ func (r *run) resolve(ctx context.Context, list []*monitored) ([]*monitored, err
 			pathed, paths = append(pathed, m), append(paths, path)
 			continue
 		}
-		if m.node, err = r.names.nodeID(b.Point.DataSource); err != nil {
+		if m.node, err = r.names.nodeID(sourceKey(b.Ref(), b.Point.DataSource), b.Point.DataSource); err != nil {
 			r.refuse(m, err)
 			continue
 		}
@@ -105,11 +123,11 @@ func (r *run) resolve(ctx context.Context, list []*monitored) ([]*monitored, err
 }
 
 func (r *run) browsePath(m *monitored) (*ua.BrowsePath, error) {
-	start, err := r.names.nodeID(m.want.start)
+	start, err := r.names.nodeID(sourceKey(m.binding.Ref(), m.binding.Point.DataSource), m.want.start)
 	if err != nil {
 		return nil, err
 	}
-	path, err := r.names.path(m.binding.Point.DataSource)
+	path, err := r.names.path(sourceKey(m.binding.Ref(), m.binding.Point.DataSource), m.binding.Point.DataSource)
 	return &ua.BrowsePath{StartingNode: start, RelativePath: path}, err
 }
 

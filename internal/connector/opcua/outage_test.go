@@ -120,4 +120,60 @@ func TestNamespacesInAnotherOrder(t *testing.T) {
 		return refused != nil
 	}, connectortest.Patience, time.Millisecond)
 	require.ErrorContains(t, refused, `no namespace "urn:gone" any more`)
+
+	// What is added now means the server as it is now.
+	h.Update(points(first.URL(), map[string]string{
+		"byIndex": "ns=2;s=Temperature", "byName": "nsu=urn:plant;s=Temperature", "gone": "ns=3;s=Speed", "added": "ns=2;s=Temperature",
+	}))
+	require.InDelta(t, -1, seen(t, h, "added", 1)[0].Value, 0)
+}
+
+// TestAnEndThatIsNoDisconnectLeavesNoSession ends runs on a good connection.
+func TestAnEndThatIsNoDisconnectLeavesNoSession(t *testing.T) {
+	s := newSimulated(t, simulate.Options{})
+	h := connectortest.NewHost(s.conn)
+	for i := range 5 {
+		h.Start(t, points(s.URL(), map[string]string{"p": s.DataSource(0)}))
+		seen(t, h, "p", i+1)
+		s.ForgetSubscriptions()
+		require.ErrorContains(t, h.Ended(t), "lost our subscriptions")
+	}
+	require.Zero(t, s.Sessions())
+}
+
+// TestALargeArrayHarmsNobody is a waveform beside a counter.
+func TestALargeArrayHarmsNobody(t *testing.T) {
+	s := newSimulated(t, simulate.Options{})
+	s.Objects().Folder("Wave", "Wave").Variable("Wave", "Wave", make([]float64, 200_000))
+	h := connectortest.NewHost(s.conn)
+	h.Start(t, points(s.URL(), map[string]string{"wave": "ns=2;s=Wave", "p": s.DataSource(0)}))
+	require.Len(t, seen(t, h, "wave", 1)[0].Value, 200_000)
+	seen(t, h, "p", 1)
+}
+
+// TestNothingSafeKeepsTheSession holds all completions back until we do not ask
+// for more, for longer than the session lasts without a word.
+func TestNothingSafeKeepsTheSession(t *testing.T) {
+	s, err := simulate.Start(simulate.Options{Beat: 2 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	s.AddCounters(1)
+	a := points(s.URL(), map[string]string{"c": "ns=2;s=Counter.0"})
+	a.Assets[0].Properties.Datasets[0].DatasetConfiguration = `{"publishingInterval":10,"samplingInterval":0,"queueSize":10000}`
+	a.Endpoint.AdditionalConfiguration = `{"security":{"securityMode":"none"},"session":{"timeoutMilliseconds":3000}}`
+	h := connectortest.NewHost(opcua.New(pki.New(t.TempDir())))
+	h.Start(t, a)
+	seen(t, h, "c", 1)
+	h.Out.Hold()
+	var blocked int64
+	require.Eventually(t, func() bool { // until the server is asked for no more
+		was := blocked
+		blocked = s.Stats().Notifications.Load()
+		return blocked > 2000 && was == blocked
+	}, 2*connectortest.Patience, 500*time.Millisecond)
+	before := s.Reads()
+	require.Eventually(t, func() bool { return s.Reads() > before+2 }, connectortest.Patience, 10*time.Millisecond)
+	require.True(t, h.Report.Healthy())
+	h.Out.Release(message.Safe)
+	seen(t, h, "c", int(blocked)+10)
 }

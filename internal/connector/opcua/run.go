@@ -27,7 +27,7 @@ type run struct {
 	assignment *model.Assignment
 	settings   settings
 	session    *session
-	names      namespaces
+	names      *namespaces
 	log        *slog.Logger
 	pub        *publisher
 	subs       map[uint32]*subscription
@@ -35,6 +35,7 @@ type run struct {
 	failed     []*monitored // to be tried again
 	resting    []resting    // handles that are not wanted any more, oldest first
 	sample     value.Sample // reused
+	touched    time.Time    // when the server last answered
 }
 
 // resting are handles whose items are deleted. A notification that was sent
@@ -86,16 +87,14 @@ func (c *Connector) run(ctx context.Context, s connector.Session) error {
 		return c.patience(parsed, err)
 	}
 	r := &run{
-		names: names,
-		host:  s, assignment: s.Assignment, settings: parsed, session: session, log: s.Log,
+		names: names, touched: time.Now(),
+		host: s, assignment: s.Assignment, settings: parsed, session: session, log: s.Log,
 		subs: map[uint32]*subscription{}, items: map[connector.Handle]*monitored{},
 	}
 	defer func() {
-		if ctx.Err() != nil || r.pub == nil {
-			session.close(ctx) // a good end: the server need not keep anything
-		} else {
-			session.drop()
-		}
+		// The server need not keep anything: nothing of it is taken up again yet,
+		// and sessions that nobody closes lock others out.
+		session.close(ctx)
 		if r.pub != nil {
 			r.pub.stop()
 		}

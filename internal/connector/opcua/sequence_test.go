@@ -1,6 +1,7 @@
 package opcua
 
 import (
+	"io"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"github.com/iotops/iotops/internal/emit"
 	"github.com/iotops/iotops/internal/testkit/record"
 	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uasc"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"
@@ -41,6 +43,7 @@ func newStream(t *testing.T, expect uint32) *stream {
 	return &stream{
 		run: &run{
 			host: connector.Session{Out: plan, Report: h.Report}, log: slog.New(slog.DiscardHandler),
+			session: &session{timeout: time.Hour}, touched: time.Now(),
 			pub: &publisher{room: make(chan struct{}, 1)}, subs: map[uint32]*subscription{sub.id: sub},
 		},
 		sub: sub, out: h.Out, report: h.Report, handle: added[0].Handle,
@@ -188,6 +191,16 @@ func TestAServerWithoutSubscriptionsIsOnlyBelievedOfOlderOnes(t *testing.T) {
 	require.Equal(t, "BadNoSubscription", fault.CodeOf(refused(s.sub.born.Add(time.Millisecond))))
 	clear(s.subs)
 	require.NoError(t, refused(time.Now()))
+}
+
+func TestWhatCannotBeDecodedIsLostAlone(t *testing.T) {
+	s := newStream(t, 1)
+	err := &uasc.DecodeError{Err: ua.StatusBadEncodingLimitsExceeded}
+	require.NoError(t, s.run.take(t.Context(), published{asked: time.Now(), at: time.Now(), err: err}))
+	require.True(t, gone(err), "it would not come out better a second time")
+	require.True(t, gone(ua.StatusBadMessageNotAvailable))
+	require.False(t, gone(ua.StatusBadSessionClosed))
+	require.False(t, gone(io.EOF))
 }
 
 func TestAnAnswerOfADeletedSubscriptionIsIgnored(t *testing.T) {

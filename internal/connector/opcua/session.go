@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/iotops/iotops/internal/pki"
@@ -178,14 +179,16 @@ func untrusted(store *pki.Store, der []byte, err error) error {
 func choose(offered []*ua.EndpointDescription, want settings) (*ua.EndpointDescription, error) {
 	var fit []*ua.EndpointDescription
 	for _, e := range offered {
-		known := slices.Contains(policies(), e.SecurityPolicyURI)
+		known := slices.Contains(policies(), e.SecurityPolicyURI) && strings.HasPrefix(e.EndpointURL, "opc.tcp:")
 		if known && (want.policy == "" || e.SecurityPolicyURI == want.policy) && (want.mode == 0 || e.SecurityMode == want.mode) {
 			fit = append(fit, e)
 		}
 	}
 	if len(fit) == 0 {
-		return nil, fault.WithHint(fault.New(fault.Unsupported, "the server offers no endpoint with the wanted security"),
-			"See what it offers: iotops connector probe opcua ADDRESS")
+		// A server that is starting, or gets a new certificate, offers less for a
+		// while: what it says is never final.
+		err := fault.WithWait(fault.New(fault.Unavailable, "the server offers no endpoint with the wanted security"), 30*time.Second)
+		return nil, fault.WithHint(err, "See what it offers: iotops connector probe opcua ADDRESS")
 	}
 	return slices.MaxFunc(fit, func(a, b *ua.EndpointDescription) int {
 		return (int(a.SecurityLevel) + 256*int(a.SecurityMode)) - (int(b.SecurityLevel) + 256*int(b.SecurityMode))
@@ -255,8 +258,8 @@ func (s *session) identity(ctx context.Context, t target, created *ua.CreateSess
 		if uri == "" {
 			uri = s.server.SecurityPolicyURI
 		}
-		if uri == ua.SecurityPolicyURINone && s.server.SecurityMode != ua.MessageSecurityModeSignAndEncrypt {
-			s.log.Warn("the server takes passwords in the clear only")
+		if err := s.mayGivePassword(t, uri, created.ServerCertificate); err != nil {
+			return nil, err
 		}
 		sealed, algorithm, err := s.channel.EncryptUserPassword(uri, password.Reveal(), created.ServerCertificate, created.ServerNonce)
 		if err != nil {
@@ -275,6 +278,28 @@ func (s *session) identity(ctx context.Context, t target, created *ua.CreateSess
 		req.UserIdentityToken = ua.NewExtensionObject(&ua.AnonymousIdentityToken{PolicyID: policy.PolicyID})
 	}
 	return req, nil
+}
+
+// mayGivePassword refuses to tell a password to whoever may listen. What the
+// server offers is no reason: nobody vouches for that.
+func (s *session) mayGivePassword(t target, policy string, certificate []byte) error {
+	switch {
+	case s.server.SecurityMode == ua.MessageSecurityModeSignAndEncrypt:
+		return nil
+	case policy == ua.SecurityPolicyURINone:
+		if t.settings.mode == ua.MessageSecurityModeNone || t.settings.policy == ua.SecurityPolicyURINone {
+			s.log.Warn("the password is sent in the clear, as the endpoint's security allows")
+			return nil
+		}
+		return fault.WithHint(fault.New(fault.Denied, "the server takes passwords in the clear only"),
+			"If the line is safe, say so: set the endpoint's security mode to none (--security-mode none).")
+	case s.server.SecurityPolicyURI == ua.SecurityPolicyURINone && !t.settings.endpoint.Security.AutoAccept:
+		// The password is sealed for a certificate that nothing was checked by yet.
+		if err := t.pki.Check(leaf(certificate)); err != nil {
+			return untrusted(t.pki, leaf(certificate), err)
+		}
+	}
+	return nil
 }
 
 // tokenPolicy returns the server's rules for one way to log in.

@@ -2,11 +2,13 @@ package opcua
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/iotops/iotops/internal/thirdparty/gopcua/ua"
+	"github.com/iotops/iotops/internal/thirdparty/gopcua/uasc"
 	"github.com/iotops/iotops/pkg/connector"
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/message"
@@ -223,6 +225,7 @@ func (r *run) take(ctx context.Context, p published) error {
 	if p.err != nil {
 		return r.publishFailed(p.err, p.asked)
 	}
+	r.touched = p.at
 	sub := r.subs[p.res.SubscriptionID]
 	msg := p.res.NotificationMessage
 	if sub == nil || msg == nil {
@@ -239,6 +242,12 @@ func (r *run) take(ctx context.Context, p published) error {
 // publishFailed tells errors that end the run from those that do not.
 func (r *run) publishFailed(err error, asked time.Time) error {
 	code, isStatus := err.(ua.StatusCode) //nolint:errorlint // the library returns it bare
+	if undecodable(err) {
+		// One value of it is beyond our bounds, or wrong. The others go on; the gap
+		// in the sequence numbers shows what was lost.
+		r.log.Warn("a notification cannot be decoded", "err", err)
+		return nil
+	}
 	if !isStatus {
 		return r.session.translate(err, "connection to "+r.assignment.Endpoint.Address)
 	}
@@ -259,6 +268,12 @@ func (r *run) publishFailed(err error, asked time.Time) error {
 	default:
 		return r.session.translateStatus(code, "publish")
 	}
+}
+
+// undecodable reports whether an answer came, and could not be read.
+func undecodable(err error) bool {
+	var decoding *uasc.DecodeError
+	return errors.As(err, &decoding)
 }
 
 // keepAlive notes which number comes next.
@@ -349,7 +364,7 @@ func (r *run) fillGap(ctx context.Context, sub *subscription) error {
 // republish fetches the next notification again, or counts it as lost.
 func (r *run) republish(ctx context.Context, sub *subscription) error {
 	res, err := call[*ua.RepublishResponse](ctx, r.session, &ua.RepublishRequest{SubscriptionID: sub.id, RetransmitSequenceNumber: sub.expect})
-	if code, isStatus := err.(ua.StatusCode); isStatus && code == ua.StatusBadMessageNotAvailable { //nolint:errorlint // the library returns it bare
+	if gone(err) {
 		r.log.Warn("notification lost", "subscription", sub.id, "sequence", sub.expect)
 		r.host.Report.Count(connector.CountLost, "", 1)
 		sub.expect = following(sub.expect)
@@ -363,6 +378,21 @@ func (r *run) republish(ctx context.Context, sub *subscription) error {
 	}
 	r.host.Report.Count(connector.CountRepublished, "", 1)
 	return r.deliver(ctx, sub, res.NotificationMessage, time.Now())
+}
+
+// gone reports whether a notification cannot be had again, so that asking
+// another time would not help.
+func gone(err error) bool {
+	if undecodable(err) {
+		return true
+	}
+	code, _ := err.(ua.StatusCode) //nolint:errorlint // the library returns it bare
+	switch code {
+	case ua.StatusBadMessageNotAvailable, ua.StatusBadSequenceNumberUnknown, ua.StatusBadServiceUnsupported, ua.StatusBadNotImplemented:
+		return true
+	default:
+		return false
+	}
 }
 
 // gapEnd returns the first number after the gap, and whether there is a gap.
@@ -434,12 +464,33 @@ func (r *run) dataChange(n *ua.DataChangeNotification) {
 	}
 }
 
+// touch keeps the session alive where no publish request does: while we do not
+// ask because too much is not safe yet, and without any point. It notices a
+// dead connection, too.
+func (r *run) touch(ctx context.Context, now time.Time) error {
+	period := min(r.session.timeout/3, millis(r.settings.endpoint.Session.KeepAlive, 10000))
+	if now.Sub(r.touched) < max(period, time.Second) {
+		return nil
+	}
+	_, err := call[*ua.ReadResponse](ctx, r.session, &ua.ReadRequest{
+		NodesToRead: []*ua.ReadValueID{readOf(ua.NewNumericNodeID(0, idServerState), ua.AttributeIDValue)}, TimestampsToReturn: ua.TimestampsToReturnNeither,
+	})
+	if err != nil {
+		return r.session.translate(err, "keep the session alive")
+	}
+	r.touched = time.Now()
+	return nil
+}
+
 // watch fills gaps whose grace is over, and notices silence.
 func (r *run) watch(ctx context.Context) error {
 	now := time.Now()
 	for len(r.resting) > 0 && now.Sub(r.resting[0].since) > restTime {
 		r.host.Out.Free(r.resting[0].handles)
 		r.resting = r.resting[1:]
+	}
+	if err := r.touch(ctx, now); err != nil {
+		return err
 	}
 	blocked := r.pub != nil && r.pub.unacked.Load() >= maxUnacked
 	for _, sub := range r.subs {

@@ -75,6 +75,7 @@ type Stats struct {
 	Notifications atomic.Int64 // data notifications sent
 	Republished   atomic.Int64
 	Acknowledged  atomic.Int64
+	Reads         atomic.Int64 // requests
 }
 
 // conn is one connection of a client.
@@ -197,6 +198,31 @@ func (s *Server) ForgetNotifications() {
 		sub.sent = nil
 	}
 }
+
+// ForgetSubscriptions ends all subscriptions; sessions stay.
+func (s *Server) ForgetSubscriptions() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.subs {
+		sub.delete(s)
+	}
+	for _, sess := range s.sessions {
+		for _, w := range sess.publish {
+			s.wg.Go(func() { s.send(context.Background(), w.c, w.id, w.req, failure(ua.StatusBadNoSubscription)) })
+		}
+		sess.publish = nil
+	}
+}
+
+// Sessions returns how many sessions there are.
+func (s *Server) Sessions() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// Reads returns how many Read requests came.
+func (s *Server) Reads() int64 { return s.stats.Reads.Load() }
 
 // Unacknowledged returns how many notifications wait for an acknowledgement.
 func (s *Server) Unacknowledged() int {

@@ -201,6 +201,7 @@ func (s *Server) closeSession(sess *session, r *ua.CloseSessionRequest) ua.Respo
 }
 
 func (s *Server) read(r *ua.ReadRequest) ua.Response {
+	s.stats.Reads.Add(1)
 	if len(r.NodesToRead) == 0 {
 		return failure(ua.StatusBadNothingToDo)
 	}

@@ -326,6 +326,16 @@ func (s *SecureChannel) Receive(ctx context.Context) (msg *MessageBody) {
 	return s.receive(ctx)
 }
 
+// DecodeError says that a message came and could not be read. The connection is
+// as good as before.
+type DecodeError struct{ Err error }
+
+// Error implements error.
+func (e *DecodeError) Error() string { return "decode: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
 // forgetChunks drops what is kept of an answer. The caller holds chunksMu.
 func (s *SecureChannel) forgetChunks(reqID uint32) {
 	for _, c := range s.chunks[reqID] {
@@ -431,7 +441,7 @@ func (s *SecureChannel) receive(ctx context.Context) *MessageBody {
 			// handlers and check them periodically to time them out.
 			_, body, err := ua.DecodeService(b)
 			if err != nil {
-				msg.Err = err
+				msg.Err = &DecodeError{Err: err}
 				return msg
 			}
 
