@@ -105,7 +105,7 @@ func (c *carrier) metrics(w *metrics.Writer) {
 	for _, o := range []message.Outcome{message.Safe, message.Expired, message.Dropped} {
 		w.Sample(float64(c.count(o)), "outcome", o.String())
 	}
-	w.One("iotops_messages_refused_total", metrics.Counter, "Messages that were not accepted; their source keeps them.", float64(c.refused.Load()))
+	w.One("iotops_messages_refused_total", metrics.Counter, "Messages that were not accepted, because the disk or the memory for them is full; they are lost.", float64(c.refused.Load()))
 	w.One("iotops_messages_in_flight", metrics.Gauge, "Messages that are accepted and not yet safe.", float64(c.pending.Load()))
 	w.One("iotops_message_bytes_total", metrics.Counter, "Bytes of payload accepted.", float64(c.bytes.Load()))
 	c.numbers(w)

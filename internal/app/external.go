@@ -56,7 +56,7 @@ func (f *Factory) openExternal(ctx context.Context, o BrokerOptions, instance mo
 	}
 	c.dropped = func() int64 {
 		s := client.Stats()
-		return c.count(message.Dropped) + s.Spool.Dropped
+		return c.count(message.Dropped) + c.refused.Load() + s.Spool.Dropped
 	}
 	return c, nil
 }

@@ -77,7 +77,7 @@ func New(o Options) *Plan {
 }
 
 // SetSource implements connector.Output.
-func (p *Plan) SetSource(uri string) { p.source = uri }
+func (p *Plan) SetSource(uri string) { p.source = message.CleanText(uri) }
 
 // Update implements connector.Output.
 func (p *Plan) Update(a *model.Assignment) (added []connector.Binding, removed []connector.Handle) {

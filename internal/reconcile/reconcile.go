@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type Loop struct {
 	since   model.Revision
 	sources map[model.Key]map[model.UnitKey]*model.Assignment // by folded key of the device or profile
 	assets  map[model.Key]model.Key                           // folded asset to folded source
+	dirty   map[model.Key]bool                                // sources whose last refresh failed
 
 	mu     sync.Mutex
 	status Status
@@ -87,6 +89,7 @@ func New(o Options, group Runner, board Board) *Loop {
 func (l *Loop) reset() {
 	l.since = 0
 	l.sources, l.assets = map[model.Key]map[model.UnitKey]*model.Assignment{}, map[model.Key]model.Key{}
+	l.dirty = map[model.Key]bool{}
 }
 
 // Status returns how far the loop is. It is safe for concurrent use.
@@ -138,7 +141,7 @@ func (l *Loop) idle(ctx context.Context) error {
 // pass applies what changed since the last one.
 func (l *Loop) pass(ctx context.Context) error {
 	changes, err := l.o.Registry.Changes(ctx, l.since)
-	if err == nil && (len(changes) > 0 || l.since == 0) {
+	if err == nil && (len(changes) > 0 || l.since == 0 || len(l.dirty) > 0) {
 		err = l.o.Registry.View(ctx, func(r registry.Reader) error { return l.apply(ctx, r, changes) })
 	}
 	if err == nil {
@@ -166,13 +169,17 @@ func (l *Loop) apply(ctx context.Context, r registry.Reader, changes []model.Cha
 	if err != nil {
 		return err
 	}
-	affected := map[model.Key]bool{}
+	affected := maps.Clone(l.dirty) // what a pass forgets of a change when it fails, the next one must know
 	var errs []error
 	for _, c := range changes {
 		errs = append(errs, l.affect(ctx, r, c, affected))
 	}
 	for source := range affected {
-		errs = append(errs, fault.Wrap(l.refresh(ctx, r, source), "%s", source))
+		err := l.refresh(ctx, r, source)
+		if delete(l.dirty, source); err != nil {
+			l.dirty[source] = true
+			errs = append(errs, fault.Wrap(err, "%s", source))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -188,8 +195,10 @@ func (l *Loop) enter(ctx context.Context, r registry.Reader, changes []model.Cha
 		return changes, nil
 	}
 	scope, err := LoadScope(ctx, r, l.o.Instance, l.o.TopicNamespace)
-	if err != nil {
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
 		l.dropAll()
+	}
+	if err != nil { // a registry that cannot be read says nothing about what is wanted
 		return nil, err
 	}
 	if l.scope.Namespace != "" && !strings.EqualFold(scope.Namespace, l.scope.Namespace) {

@@ -2,8 +2,10 @@ package reconcile_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -507,3 +509,24 @@ func (c *counting) Set(model.UnitKey, *model.Assignment) {
 	}
 }
 func (*counting) Drop(model.UnitKey) {}
+
+// TestAChangeThatCannotBeAppliedIsNotForgotten deletes an asset while its
+// device cannot be read.
+func TestAChangeThatCannotBeAppliedIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	f := start(t, device("line1", "plc"), asset("oven", "line1", "plc"), asset("press", "line1", "plc"))
+	f.units("line1/plc/oven", "line1/plc/press")
+	db, err := sql.Open("sqlite", filepath.Join(f.own.Dir(), "registry.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var doc string
+	require.NoError(t, db.QueryRow(`SELECT doc FROM object WHERE nkey = 'line1'`).Scan(&doc))
+	_, err = db.Exec(`UPDATE object SET doc = '{"properties": 5}' WHERE nkey = 'line1'`)
+	require.NoError(t, err)
+	f.remove(asset("oven", "", "").Key())
+	require.Eventually(t, func() bool { return f.loop.Status().Err != nil }, patience, time.Millisecond)
+	_, err = db.Exec(`UPDATE object SET doc = ? WHERE nkey = 'line1'`, doc)
+	require.NoError(t, err)
+	f.units("line1/plc/press")
+	require.Eventually(t, func() bool { return f.loop.Status().CaughtUp }, patience, time.Millisecond)
+}

@@ -73,9 +73,11 @@ type worker[S any] struct {
 	leaving bool
 	next    *S // what to start with once this worker has ended
 
-	mu     sync.Mutex
-	latest S // what the next run starts with
-	status Status
+	mu      sync.Mutex
+	latest  S      // what the next run starts with
+	version uint64 // of latest
+	started uint64 // version that the last run started with
+	status  Status
 }
 
 // NewGroup returns a Group without keys.
@@ -268,7 +270,11 @@ func (g *Group[K, S]) guarded(ctx context.Context, key K, spec S, updates <-chan
 // or for a new spec.
 func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts int, err error, wait time.Duration) wake {
 	kind := fault.KindOf(err)
-	if kind == fault.Invalid || kind == fault.Unsupported || kind == fault.NotFound {
+	final := kind == fault.Invalid || kind == fault.Unsupported || kind == fault.NotFound
+	if final && w.outdated() {
+		return newSpec
+	}
+	if final {
 		w.set(Status{State: Rejected, Restarts: restarts, Err: err, Since: time.Now()})
 		g.advise(err).Error("unit rejected", "unit", fmt.Sprint(key), "err", err)
 		select {
@@ -280,7 +286,10 @@ func (g *Group[K, S]) pause(ctx context.Context, key K, w *worker[S], restarts i
 	}
 	switch asked := fault.WaitOf(err); {
 	case asked > 0:
-		wait = min(max(asked, g.o.MinWait), g.o.MaxWait)
+		wait = min(max(asked, wait), g.o.MaxWait)
+		if most := fault.MostOf(err); most > 0 {
+			wait = min(wait, max(most, asked))
+		}
 	case kind == fault.Denied:
 		wait = g.o.MaxWait // accounts lock
 	}
@@ -313,6 +322,7 @@ func (w *worker[S]) offer(spec S) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.latest = spec
+	w.version++
 	select {
 	case <-w.updates:
 	default:
@@ -329,7 +339,17 @@ func (w *worker[S]) take() S {
 	case <-w.updates:
 	default:
 	}
+	w.started = w.version
 	return w.latest
+}
+
+// outdated reports whether the last run started with an older spec than the
+// latest: it may have failed for a reason that is no more, even though it took
+// the newer one from its updates.
+func (w *worker[S]) outdated() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started != w.version
 }
 
 func (w *worker[S]) set(s Status) {

@@ -201,3 +201,48 @@ func TestOneOfManyDoesNotDisturbTheOthers(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
+
+// TestASpecThatWasTakenByAFailingRunIsTried fails for the old spec after the
+// newer one was taken from the updates.
+func TestASpecThatWasTakenByAFailingRunIsTried(t *testing.T) {
+	good := make(chan struct{})
+	g := supervise.NewGroup(func(ctx context.Context, _ string, spec int, updates <-chan int) error {
+		if spec == 1 {
+			<-updates
+			return fault.New(fault.Invalid, "spec 1 is bad")
+		}
+		close(good)
+		<-ctx.Done()
+		return nil
+	}, supervise.Options{})
+	defer g.Stop()
+	g.Set("a", 1)
+	g.Set("a", 2)
+	g.Set("a", 3)
+	select {
+	case <-good:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the newer spec is never tried")
+	}
+}
+
+// TestWaitsGrowUpToWhatTheErrorAllows backs off, but not beyond.
+func TestWaitsGrowUpToWhatTheErrorAllows(t *testing.T) {
+	g := supervise.NewGroup(func(context.Context, string, int, <-chan int) error {
+		return fault.WithBackoff(fault.New(fault.Unavailable, "down"), 2*time.Millisecond, 8*time.Millisecond)
+	}, supervise.Options{MinWait: time.Millisecond, MaxWait: time.Minute})
+	defer g.Stop()
+	g.Set("a", 1)
+	var waits []time.Duration
+	require.Eventually(t, func() bool {
+		st := g.Status()["a"]
+		if st.State == supervise.Waiting && st.Restarts >= len(waits) {
+			waits = append(waits, st.Wait)
+		}
+		return st.Restarts > 30
+	}, 30*time.Second, 100*time.Microsecond)
+	for _, w := range waits {
+		require.GreaterOrEqual(t, w, 2*time.Millisecond)
+		require.LessOrEqual(t, w, 10*time.Millisecond) // a fifth is chance
+	}
+}

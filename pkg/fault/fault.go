@@ -65,6 +65,7 @@ type Error struct {
 	Code string        // optional stable name, such as an OPC UA status ("BadNodeIdUnknown")
 	Hint string        // optional: what to do next, one recommendation a line
 	Wait time.Duration // optional: how long a supervisor should wait before it tries again
+	Most time.Duration // optional: how long it should wait at most, however often it failed
 	Err  error         // optional cause
 }
 
@@ -129,6 +130,15 @@ func WithWait(err error, wait time.Duration) error {
 	return &Error{Kind: KindOf(err), Wait: wait, Err: err}
 }
 
+// WithBackoff is WithWait with a bound for the waits that follow, which grow. It
+// returns nil for a nil err.
+func WithBackoff(err error, first, most time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Kind: KindOf(err), Wait: first, Most: most, Err: err}
+}
+
 // KindOf returns the kind of the outermost classified error in err's chain.
 // A nil error is None; context.Canceled is Canceled; a deadline or any error
 // that reports Timeout() is Unavailable; everything else is Internal.
@@ -186,6 +196,17 @@ func WaitOf(err error) time.Duration {
 	var wait time.Duration
 	walk(err, func(e *Error) { wait = max(wait, e.Wait) })
 	return wait
+}
+
+// MostOf returns the shortest bound of waits in err's chain, else 0.
+func MostOf(err error) time.Duration {
+	var most time.Duration
+	walk(err, func(e *Error) {
+		if e.Most > 0 && (most == 0 || e.Most < most) {
+			most = e.Most
+		}
+	})
+	return most
 }
 
 // walk calls fn for each *Error reachable from err, outermost first.

@@ -64,6 +64,10 @@ func TestAnErrorTellsItsStory(t *testing.T) {
 	require.Len(t, fault.Hints(joined), 2)
 	require.Empty(t, fault.CodeOf(io.EOF))
 	require.Zero(t, fault.WaitOf(nil))
+	grows := fault.Wrap(fault.WithBackoff(io.EOF, time.Second, time.Minute), "x")
+	require.Equal(t, time.Second, fault.WaitOf(grows))
+	require.Equal(t, time.Minute, fault.MostOf(grows))
+	require.Zero(t, fault.MostOf(err))
 }
 
 func TestKindsHaveNames(t *testing.T) {

@@ -7,7 +7,9 @@ package message
 
 import (
 	"context"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Message is one publication. It belongs to the caller of Publish, who may
@@ -80,6 +82,24 @@ type Subscriber interface {
 // Stage is a decorator or a data-flow step: it passes messages on to next,
 // changed, delayed or dropped.
 type Stage func(next Publisher) Publisher
+
+// CleanText returns a text as MQTT can carry it (MQTT 5.0, 1.5.4): valid UTF-8
+// without control characters, of at most 65,535 bytes. Brokers end the
+// connection of whoever sends anything else. A good text is returned as it is.
+func CleanText(s string) string {
+	const most = 65_535
+	bad := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+	if len(s) <= most && utf8.ValidString(s) && strings.IndexFunc(s, bad) < 0 {
+		return s
+	}
+	s = s[:min(len(s), most/utf8.UTFMax)] // what replaces a byte may be longer
+	return strings.Map(func(r rune) rune {
+		if bad(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
+}
 
 // Outcome is what became of an accepted message.
 type Outcome uint8

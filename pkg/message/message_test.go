@@ -1,8 +1,10 @@
 package message_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,4 +78,16 @@ func TestOutcomesHaveNames(t *testing.T) {
 	} {
 		require.Equal(t, want, o.String())
 	}
+}
+
+func TestCleanText(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "urn:plant": "urn:plant", "Grüße": "Grüße", "urn:M\xfcnchen:PLC": "urn:M\ufffdnchen:PLC", "a\x00": "a\ufffd", "a\nb\u0085": "a\ufffdb\ufffd",
+	} {
+		require.Equal(t, want, message.CleanText(in))
+	}
+	long := message.CleanText(strings.Repeat("ü", 40_000))
+	require.LessOrEqual(t, len(long), 65_535)
+	require.True(t, utf8.ValidString(long))
+	require.Zero(t, testing.AllocsPerRun(100, func() { message.CleanText("urn:plant") }))
 }

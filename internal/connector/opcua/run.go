@@ -109,7 +109,8 @@ func (c *Connector) patience(s settings, err error) error {
 	if err == nil || fault.WaitOf(err) > 0 || fault.Is(err, fault.Denied) {
 		return err
 	}
-	return fault.WithWait(err, millis(s.endpoint.Session.ReconnectPeriod, 2000))
+	first, most := millis(s.endpoint.Session.ReconnectPeriod, 2000), millis(s.endpoint.Session.ReconnectBackOff, 10000)
+	return fault.WithBackoff(err, first, max(first, most))
 }
 
 func security(e *ua.EndpointDescription) string {

@@ -7,6 +7,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,21 +69,31 @@ type Client struct {
 	mu       sync.Mutex // keeps the order of window and spool
 	spooling bool       // newer messages go to the spool: older ones are there
 	conn     *paho.Client
+	warned   time.Time              // when a dropped message was last logged
 	subs     map[*subscription]bool // what to subscribe to on each connection
 	status   Status
 
 	sess     *session
-	retry    []*item // to be sent before all others; behind sess.mu
-	left     *item   // what collect waited for when it ended; of nobody else before that
+	retry    []*item              // to be sent before all others; behind sess.mu
+	seq      uint64               // of the last one; of send's goroutine
+	head     atomic.Pointer[item] // the oldest one without an answer
+	suspect  *item                // head when the connection was last lost; of Run's goroutine
+	since    time.Time            // when the connection came up; zero = it did not; of Run\'s goroutine
+	strikes  int                  // how often in a row; of Run's goroutine
+	clean    bool                 // the next connection begins a new session; of Run's goroutine
+	limit    int                  // largest packet that the broker takes; 0 = it says none; of send's goroutine
+	left     *item                // what collect waited for when it ended; of nobody else before that
 	inFlight atomic.Int64
 	counts   struct{ sent, refused, dropped, connects atomic.Int64 }
 }
 
 // item is one message of QoS 1 on its way.
 type item struct {
-	m     *message.Message
-	entry spool.Entry // of the spool; Message is nil for one of the window
-	ack   chan packets.ControlPacket
+	m      *message.Message
+	entry  spool.Entry // of the spool; Message is nil for one of the window
+	ack    chan packets.ControlPacket
+	seq    uint64 // order in which they were first sent; 0 = not yet
+	poison bool   // the broker ends the connection for it; behind sess.mu
 }
 
 // Status tells whether the broker can be reached.
@@ -148,11 +160,43 @@ func (c *Client) Publish(ctx context.Context, m *message.Message) error {
 	if c.o.Spool == nil {
 		return fault.New(fault.Unavailable, "the broker %s is away, and the window is full", c.url.Host)
 	}
-	if err := c.o.Spool.Append(m); err != nil {
-		return err
+	err := c.o.Spool.Append(m)
+	if err == nil {
+		c.spooling = true
+		return nil
 	}
-	c.spooling = true
-	return nil
+	if !c.spooling { // the disk takes nothing: as long as memory does, nothing is lost
+		select {
+		case c.window <- &item{m: m.Clone(), ack: make(chan packets.ControlPacket, 1)}:
+			return nil
+		default:
+		}
+	}
+	c.counts.dropped.Add(1)
+	if now := time.Now(); now.Sub(c.warned) > time.Minute {
+		c.warned = now
+		c.o.Log.Error("messages are dropped", "err", err)
+	}
+	return err
+}
+
+// keepWindow puts what was not sent yet on disk, when the connection is lost:
+// whoever waits for it is told that it is safe.
+func (c *Client) keepWindow() {
+	if c.o.Spool == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.window) > 0 && !c.spooling {
+		it := <-c.window
+		if err := c.o.Spool.Append(it.m); err != nil {
+			c.sess.mu.Lock()
+			c.retry = append(c.retry, it) // in memory, in its place
+			c.sess.mu.Unlock()
+		}
+	}
+	c.spooling = c.spooling || c.o.Spool.Len() > 0
 }
 
 // publishNow hands a message of QoS 0 on, or drops it.
@@ -177,7 +221,7 @@ func (c *Client) publishNow(ctx context.Context, m *message.Message) error {
 
 // publish returns m as a packet. It shares m's memory.
 func publish(m *message.Message) *paho.Publish {
-	p := &paho.Publish{QoS: m.QoS, Retain: m.Retain, Topic: m.Topic, Payload: m.Payload, Properties: &paho.PublishProperties{ContentType: m.ContentType}}
+	p := &paho.Publish{QoS: m.QoS, Retain: m.Retain, Topic: m.Topic, Payload: m.Payload, Properties: &paho.PublishProperties{ContentType: message.CleanText(m.ContentType)}}
 	if m.Text {
 		format := byte(1)
 		p.Properties.PayloadFormat = &format
@@ -189,7 +233,7 @@ func publish(m *message.Message) *paho.Publish {
 	p.Properties.User = make(paho.UserProperties, 0, len(m.Static)+len(m.Props))
 	for _, list := range [][]message.Prop{m.Static, m.Props} {
 		for _, x := range list {
-			p.Properties.User = append(p.Properties.User, paho.UserProperty{Key: x.Key, Value: x.Value})
+			p.Properties.User = append(p.Properties.User, paho.UserProperty{Key: message.CleanText(x.Key), Value: message.CleanText(x.Value)})
 		}
 	}
 	return p
@@ -211,6 +255,8 @@ func (c *Client) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		c.keepWindow()
+		c.suspectHead()
 		c.setStatus(Status{Since: time.Now(), Err: err})
 		if time.Since(began) > maxWait {
 			wait = minWait
@@ -233,6 +279,39 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
+// poisonTime is how soon after connecting a broker ends the connection for a
+// message that it does not like, and poisonStrikes how often in a row.
+const (
+	poisonTime    = 5 * time.Second
+	poisonStrikes = 5
+)
+
+// suspectHead notices a message that the broker ends the connection for, again
+// and again. Everything behind it would wait for ever: it is given up, and the
+// session begins anew, because the library would send it again otherwise.
+func (c *Client) suspectHead() {
+	up := c.since
+	c.since = time.Time{}
+	if up.IsZero() { // it was not reached: that says nothing about a message
+		return
+	}
+	head := c.head.Load()
+	if head == nil || time.Since(up) > poisonTime {
+		c.suspect, c.strikes = nil, 0
+		return
+	}
+	if head != c.suspect {
+		c.suspect, c.strikes = head, 0
+	}
+	if c.strikes++; c.strikes < poisonStrikes {
+		return
+	}
+	c.sess.mu.Lock()
+	head.poison = true
+	c.sess.mu.Unlock()
+	c.clean, c.suspect, c.strikes = true, nil, 0
+}
+
 // keep puts what is not acknowledged on disk, for the next process.
 func (c *Client) keep() {
 	c.mu.Lock()
@@ -247,19 +326,35 @@ func (c *Client) keep() {
 	for len(c.flight) > 0 {
 		list = append(list, <-c.flight)
 	}
+	slices.SortStableFunc(list, bySeq)
 	for len(c.window) > 0 {
 		list = append(list, <-c.window)
 	}
-	for _, it := range list {
-		if it.entry.Message != nil {
-			continue // it is there, and not committed
-		}
-		if err := c.o.Spool.Append(it.m); err != nil {
-			c.o.Log.Error("message not kept", "topic", it.m.Topic, "err", err)
-		}
+	list = slices.DeleteFunc(list, func(it *item) bool { return it.entry.Message != nil }) // they are there, and not committed
+	if err := c.keepList(list); err != nil {
+		c.o.Log.Error("messages not kept", "messages", len(list), "err", err)
 	}
 	c.retry, c.left, c.spooling = nil, nil, true
 }
+
+// keepList puts messages on disk: before newer ones that are there already.
+func (c *Client) keepList(list []*item) error {
+	if c.o.Spool.Len() > 0 {
+		all := make([]*message.Message, len(list))
+		for i, it := range list {
+			all[i] = it.m
+		}
+		return c.o.Spool.Prepend(all)
+	}
+	var errs []error
+	for _, it := range list {
+		errs = append(errs, c.o.Spool.Append(it.m))
+	}
+	return errors.Join(errs...)
+}
+
+// bySeq orders items as they were first sent; those that never were come last.
+func bySeq(a, b *item) int { return cmp.Compare(a.seq-1, b.seq-1) }
 
 func (c *Client) setStatus(s Status) {
 	c.mu.Lock()
@@ -290,10 +385,12 @@ func (c *Client) Stats() Stats {
 func (c *Client) connection(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	nc, err := c.dial(ctx)
+	raw, err := c.dial(ctx)
 	if err != nil {
 		return c.unreachable(err)
 	}
+	nc, stop := bounded(ctx, raw)
+	defer stop()
 	lost := func(err error) { cancel(fault.As(fault.Unavailable, err, "connection to %s", c.url.Host)) }
 	conn := paho.NewClient(paho.ClientConfig{
 		ClientID: c.o.ClientID, Conn: nc, Session: c.sess, PacketTimeout: connectTimeout,
@@ -313,6 +410,10 @@ func (c *Client) connection(ctx context.Context) error {
 		_ = nc.Close()
 		<-conn.Done()
 	}()
+	c.clean, c.limit = false, 0
+	if p := ack.Properties; p != nil && p.MaximumPacketSize != nil {
+		c.limit = int(*p.MaximumPacketSize)
+	}
 	if !ack.SessionPresent {
 		c.forget(ctx) // what the old session had in flight must be sent again, first
 	}
@@ -327,6 +428,7 @@ func (c *Client) connection(ctx context.Context) error {
 		c.conn = nil
 		c.mu.Unlock()
 	}()
+	c.since = time.Now()
 	c.counts.connects.Add(1)
 	c.o.Log.Info("broker connected", "broker", c.url.Host, "session_present", ack.SessionPresent)
 	err = c.send(ctx, conn)
@@ -342,7 +444,7 @@ func (c *Client) login(ctx context.Context, conn *paho.Client) (*paho.Connack, e
 	defer cancel()
 	expiry, receive := uint32(c.o.SessionExpiry/time.Second), uint16(1000) //nolint:gosec // an hour
 	cp := &paho.Connect{
-		ClientID: c.o.ClientID, KeepAlive: uint16(c.o.KeepAlive / time.Second), CleanStart: false, //nolint:gosec // seconds
+		ClientID: c.o.ClientID, KeepAlive: uint16(c.o.KeepAlive / time.Second), CleanStart: c.clean, //nolint:gosec // seconds
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &receive, RequestProblemInfo: true},
 	}
 	if c.o.User != "" {

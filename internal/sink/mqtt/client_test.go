@@ -254,3 +254,20 @@ func connected(t *testing.T, c *mqtt.Client) {
 	t.Helper()
 	require.Eventually(t, func() bool { return c.Status().Connected }, 20*time.Second, time.Millisecond)
 }
+
+// run runs a client while fn does, and requires that it ends soon after.
+func run(t *testing.T, c *mqtt.Client, fn func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	fn()
+	cancel()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(8 * time.Second):
+		t.Error("Run does not end")
+		<-done
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -86,6 +87,45 @@ func dialWebSocket(ctx context.Context, u *url.URL, cfg *tls.Config) (net.Conn, 
 		return nil, err
 	}
 	return &webSocket{Conn: ws, Locker: &sync.Mutex{}}, nil
+}
+
+// writeTimeout bounds one write: a broker that does not read must not stop us.
+const writeTimeout = 10 * time.Second
+
+// boundedConn is a connection on which no write takes for ever.
+type boundedConn struct {
+	net.Conn
+	limit atomic.Int64 // of a write, in nanoseconds
+}
+
+// Write implements net.Conn.
+func (c *boundedConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(time.Duration(c.limit.Load()))); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// lockedConn is a boundedConn that the library locks while it writes a packet:
+// it writes one in several pieces, and from several goroutines.
+type lockedConn struct {
+	*boundedConn
+	sync.Locker
+}
+
+// bounded bounds the writes on a connection, much more so once ctx has ended.
+// stop must be called in the end.
+func bounded(ctx context.Context, nc net.Conn) (c net.Conn, stop func() bool) {
+	b := &boundedConn{Conn: nc}
+	b.limit.Store(int64(writeTimeout))
+	stop = context.AfterFunc(ctx, func() {
+		b.limit.Store(int64(time.Second))
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second)) // for the one that is under way
+	})
+	if l, ok := nc.(sync.Locker); ok {
+		return &lockedConn{b, l}, stop
+	}
+	return &lockedConn{b, &sync.Mutex{}}, stop
 }
 
 // webSocket is a connection whose bytes travel in binary messages (MQTT 5.0,

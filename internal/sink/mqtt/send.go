@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,12 +113,20 @@ func (c *Client) takeRetry() *item {
 // sendOne publishes a message without waiting for the answer. What happens to it from
 // then on is the session's affair, and collect hears of it.
 func (c *Client) sendOne(ctx context.Context, conn *paho.Client, it *item) error {
+	if it.seq == 0 {
+		c.seq++
+		it.seq = c.seq
+	}
 	select {
 	case c.flight <- it:
 		c.inFlight.Add(1)
 	case <-ctx.Done():
 		c.again(it)
 		return ctx.Err()
+	}
+	if c.limit > 0 && packetSize(it.m) > c.limit {
+		it.answer(packets.ControlPacket{Content: &packets.Puback{ReasonCode: packets.PubackQuotaExceeded}})
+		return nil
 	}
 	c.sess.mu.Lock()
 	c.sess.next, c.sess.outstanding[it] = it, true
@@ -141,6 +150,17 @@ func (c *Client) sendOne(ctx context.Context, conn *paho.Client, it *item) error
 	}
 }
 
+// packetSize returns at least as much as a message takes as a packet.
+func packetSize(m *message.Message) int {
+	size := 64 + len(m.Topic) + len(m.ContentType) + len(m.Payload)
+	for _, list := range [][]message.Prop{m.Static, m.Props} {
+		for _, x := range list {
+			size += 5 + len(x.Key) + len(x.Value)
+		}
+	}
+	return size
+}
+
 // collect hears what became of each message, in the order in which they were
 // sent: brokers acknowledge in that order (MQTT 5.0, 4.6).
 func (c *Client) collect(ctx context.Context) {
@@ -151,8 +171,10 @@ func (c *Client) collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		c.head.Store(it)
 		select {
 		case answer := <-it.ack:
+			c.head.Store(nil)
 			c.settleItem(it, answer)
 		case <-ctx.Done():
 			c.left = it
@@ -165,9 +187,14 @@ func (c *Client) collect(ctx context.Context) {
 func (c *Client) settleItem(it *item, answer packets.ControlPacket) {
 	c.sess.mu.Lock()
 	delete(c.sess.outstanding, it)
+	poison := it.poison
 	c.sess.mu.Unlock()
 	defer c.inFlight.Add(-1)
 	ack, ok := answer.Content.(*packets.Puback)
+	if !ok && poison {
+		c.o.Log.Error("the broker ends the connection for a message: it is given up", "topic", it.m.Topic, "bytes", len(it.m.Payload))
+		ack, ok = &packets.Puback{ReasonCode: packets.PubackUnspecifiedError}, true
+	}
 	if !ok {
 		c.again(it)
 		return
@@ -192,6 +219,7 @@ func (c *Client) settleItem(it *item, answer packets.ControlPacket) {
 func (c *Client) again(it *item) {
 	it.ack = make(chan packets.ControlPacket, 1)
 	c.sess.mu.Lock()
-	c.retry = append(c.retry, it)
+	at, _ := slices.BinarySearchFunc(c.retry, it, bySeq)
+	c.retry = slices.Insert(c.retry, at, it)
 	c.sess.mu.Unlock()
 }

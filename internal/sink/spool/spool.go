@@ -47,6 +47,8 @@ type Spool struct {
 	more     chan struct{} // closed when there is something to read
 	buf      []byte
 	closed   bool
+	unsynced bool      // a closed segment could not be synced
+	saved    time.Time // when the offset was last saved
 
 	sync chan struct{} // capacity 1: there is something to sync
 	done chan struct{}
@@ -64,6 +66,9 @@ type segment struct {
 	read      int64 // records handed out
 	offset    int64 // where the next one begins
 	committed int64 // records that need not be kept
+
+	prefix int64 // of those, the ones without a gap from the first on
+	after  int64 // where the one after the prefix begins
 }
 
 // Stats are a spool's numbers.
@@ -84,6 +89,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	}
 	def(&o.MaxBytes, 1<<30)
 	def(&o.Segment, 8<<20)
+	o.Segment = min(o.Segment, max(o.MaxBytes/8, 64<<10)) // else the bound would not bind: the last segment stays
 	if o.MaxAge <= 0 {
 		o.MaxAge = 7 * 24 * time.Hour
 	}
@@ -187,7 +193,7 @@ func readRecord(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint32(head[:])
-	if n > maxRecord {
+	if n == 0 || n > maxRecord { // a power cut may leave zeros
 		return nil, errors.New("damaged length")
 	}
 	body := make([]byte, n)
@@ -254,9 +260,14 @@ func (s *Spool) writable() (*segment, error) {
 			return g, nil
 		}
 	}
-	next := int64(1)
+	next := firstNumber
 	if n := len(s.segments); n > 0 {
 		next = s.segments[n-1].number + 1
+	}
+	if len(s.segments) == 0 { // numbers begin again, and an old offset is not about the new one
+		if err := s.dropOffset(); err != nil {
+			return nil, err
+		}
 	}
 	f, err := os.OpenFile(s.path(next), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -264,11 +275,57 @@ func (s *Spool) writable() (*segment, error) {
 	}
 	if s.file != nil {
 		err = errors.Join(s.file.Sync(), s.file.Close())
+		s.unsynced = s.unsynced || err != nil
 	}
+	syncFolder(s.dir)
 	s.file = f
 	g := &segment{number: next}
 	s.segments = append(s.segments, g)
 	return g, err
+}
+
+// firstNumber is that of the first segment. There is room below, for Prepend.
+const firstNumber = int64(1) << 32
+
+// syncFolder makes the name of a new file durable, where that is possible.
+func syncFolder(dir string) {
+	if f, err := os.Open(dir); err == nil { //nolint:gosec // our own folder
+		_ = f.Sync()
+		_ = f.Close()
+	}
+}
+
+// Prepend keeps messages that are older than all that wait to be read: they
+// come first when the spool is opened again. It is for the end of a process;
+// Next does not see them before. They are completed as Safe once they are synced.
+func (s *Spool) Prepend(list []*message.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(list) == 0 {
+		return nil
+	}
+	number := firstNumber
+	if len(s.segments) > 0 {
+		number = s.segments[0].number - 1
+	}
+	var buf []byte
+	for _, m := range list {
+		buf = append(buf, appendRecord(nil, m, s.o.Now())...)
+	}
+	f, err := os.OpenFile(s.path(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fault.As(fault.Unavailable, err, "write spool")
+	}
+	_, err = f.Write(buf)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		_ = os.Remove(s.path(number))
+		return fault.As(fault.Unavailable, err, "write spool")
+	}
+	syncFolder(s.dir)
+	for _, m := range list {
+		m.Complete(message.Safe)
+	}
+	return nil
 }
 
 func (s *Spool) wake() {
@@ -300,6 +357,10 @@ func (s *Spool) remove(g *segment) {
 	s.stats.Bytes -= g.size
 	s.stats.Messages -= g.records - g.committed
 	g.committed = g.records
+	if err := s.dropOffset(); err != nil { // before the segment: after a crash in between it is only read again
+		s.o.Log.Warn("remove spool offset", "err", err)
+		return
+	}
 	if err := os.Remove(s.path(g.number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.o.Log.Warn("remove spool segment", "err", err)
 	}
@@ -316,13 +377,17 @@ func (s *Spool) syncLoop() {
 
 func (s *Spool) flush() {
 	s.mu.Lock()
-	waiting, file := s.waiting, s.file
-	s.waiting = nil
+	waiting, file, unsynced := s.waiting, s.file, s.unsynced
+	s.waiting, s.unsynced = nil, false
 	s.mu.Unlock()
 	if len(waiting) == 0 {
 		return
 	}
 	outcome := message.Safe
+	if unsynced {
+		s.o.Log.Error("spool segment could not be synced")
+		outcome = message.Dropped
+	}
 	if file != nil { // else everything was committed already
 		if err := file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // a closed one was synced before
 			s.o.Log.Error("spool cannot be synced", "err", err)
@@ -338,6 +403,8 @@ func (s *Spool) flush() {
 type Entry struct {
 	Message *message.Message
 	g       *segment
+	index   int64 // of its record
+	end     int64 // where the next one begins
 }
 
 // Next returns the oldest message that was not handed out yet, and waits for
@@ -375,12 +442,13 @@ func (s *Spool) next() (Entry, bool) {
 			g.read++
 			g.offset += int64(header + len(body))
 			m, at, err := decodeRecord(body)
-			if err != nil || s.o.Now().Sub(at) > s.o.MaxAge {
+			e := Entry{m, g, g.read - 1, g.offset}
+			if err != nil || s.tooOld(at) {
 				s.stats.Dropped++
-				s.commit(g)
+				s.commit(e)
 				continue
 			}
-			return Entry{m, g}, true
+			return e, true
 		}
 	}
 	if s.unread() == 0 {
@@ -391,6 +459,14 @@ func (s *Spool) next() (Entry, bool) {
 		}
 	}
 	return Entry{}, false
+}
+
+// tooOld reports whether a message need not be sent any more. One that was kept
+// while the clock was wrong, as it is at first on a machine without a battery,
+// has no age.
+func (s *Spool) tooOld(at time.Time) bool {
+	plausible := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	return at.After(plausible) && s.o.Now().Sub(at) > s.o.MaxAge
 }
 
 // read returns the next record's body of a segment.
@@ -430,12 +506,22 @@ func (s *Spool) Commit(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.g.committed < e.g.records {
-		s.commit(e.g)
+		s.commit(e)
+	}
+	if now := time.Now(); now.Sub(s.saved) > time.Second {
+		s.saved = now
+		if err := s.saveOffset(); err != nil {
+			s.o.Log.Debug("spool offset", "err", err)
+		}
 	}
 }
 
-func (s *Spool) commit(g *segment) {
+func (s *Spool) commit(e Entry) {
+	g := e.g
 	g.committed++
+	if e.index == g.prefix {
+		g.prefix, g.after = e.index+1, e.end
+	}
 	s.stats.Messages--
 	for len(s.segments) > 0 {
 		first := s.segments[0]
@@ -468,11 +554,23 @@ func (s *Spool) Stats() Stats {
 // without it, messages are sent again.
 func (s *Spool) saveOffset() error {
 	path := filepath.Join(s.dir, "offset")
-	if len(s.segments) == 0 || s.segments[0].committed != s.segments[0].read {
+	if len(s.segments) == 0 || s.segments[0].prefix == 0 {
 		return nil
 	}
 	g := s.segments[0]
-	return os.WriteFile(path, fmt.Appendf(nil, "%d %d %d\n", g.number, g.read, g.offset), 0o600)
+	if err := os.WriteFile(path+".new", fmt.Appendf(nil, "%d %d %d\n", g.number, g.prefix, g.after), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// dropOffset forgets the offset: its segment goes.
+func (s *Spool) dropOffset() error {
+	err := os.Remove(filepath.Join(s.dir, "offset"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (s *Spool) loadOffset() {
@@ -481,12 +579,12 @@ func (s *Spool) loadOffset() {
 	if err != nil {
 		return
 	}
-	_ = os.Remove(path) // it counts once: it is written again at a clean end
 	var number, read, offset int64
 	if n, err := fmt.Sscanf(string(text), "%d %d %d", &number, &read, &offset); err != nil || n != 3 || len(s.segments) == 0 {
 		return
 	}
 	if g := s.segments[0]; g.number == number && read >= 0 && read <= g.records && offset >= 0 && offset <= g.size {
 		g.read, g.offset, g.committed = read, offset, read
+		g.prefix, g.after = read, offset
 	}
 }

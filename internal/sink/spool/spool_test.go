@@ -237,6 +237,74 @@ func TestKillLosesNothingThatWasSafe(t *testing.T) {
 	}
 }
 
+// TestAnOffsetIsOnlyOfItsOwnSegment empties the spool after the offset was
+// saved, and kills it: what is kept afterwards must not be skipped.
+func TestAnOffsetIsOnlyOfItsOwnSegment(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		s, err := spool.Open(dir, spool.Options{})
+		require.NoError(t, err)
+		for i := range 5 {
+			require.NoError(t, s.Append(msg(i)))
+		}
+		for i := range 5 {
+			e, n := next(t, s)
+			require.Equal(t, i, n)
+			s.Commit(e)
+		}
+		require.Zero(t, s.Len())
+		require.NoError(t, s.Append(msg(7)))
+		require.NoError(t, s.Close())
+		s, err = spool.Open(dir, spool.Options{})
+		require.NoError(t, err)
+		e, n := next(t, s)
+		require.Equal(t, 7, n)
+		s.Commit(e)
+		require.NoError(t, s.Close())
+	}
+}
+
+// TestWhatIsPrependedComesFirst is what a client keeps at its end.
+func TestWhatIsPrependedComesFirst(t *testing.T) {
+	dir := t.TempDir()
+	s, err := spool.Open(dir, spool.Options{})
+	require.NoError(t, err)
+	for i := 2; i < 5; i++ {
+		require.NoError(t, s.Append(msg(i)))
+	}
+	require.NoError(t, s.Prepend([]*message.Message{msg(0), msg(1)}))
+	require.NoError(t, s.Close())
+	s = open(t, dir, spool.Options{})
+	for i := range 5 {
+		e, n := next(t, s)
+		require.Equal(t, i, n)
+		s.Commit(e)
+	}
+	require.Zero(t, s.Len())
+}
+
+func TestAWrongClockDropsNothing(t *testing.T) {
+	now := time.Unix(100, 0)
+	dir := t.TempDir()
+	s, err := spool.Open(dir, spool.Options{Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	require.NoError(t, s.Append(msg(0)))
+	require.NoError(t, s.Close())
+	now = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	s = open(t, dir, spool.Options{Now: func() time.Time { return now }})
+	_, n := next(t, s)
+	require.Zero(t, n)
+	require.Zero(t, s.Stats().Dropped)
+}
+
+func TestASmallBoundBinds(t *testing.T) {
+	s := open(t, t.TempDir(), spool.Options{MaxBytes: 1 << 20})
+	for range 5000 {
+		require.NoError(t, s.Append(&message.Message{Topic: "x", Payload: make([]byte, 1000)}))
+	}
+	require.LessOrEqual(t, s.Stats().Bytes, int64(1<<20+1<<18))
+}
+
 func TestAFolderThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, spool.Options{})
