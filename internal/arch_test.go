@@ -23,7 +23,7 @@ type layer struct {
 // layers is the table. The first row that matches a package counts.
 func layers() []layer {
 	foundations := []string{"internal/config", "internal/version", "internal/metrics"}
-	contracts := []string{"internal/emit", "internal/sink", "internal/supervise", "internal/cli", "internal/output"}
+	contracts := []string{"internal/emit", "internal/sink", "internal/supervise", "internal/cli", "internal/output", "internal/kql"}
 	adapters := []string{"internal/registry", "internal/state", "internal/secret", "internal/pki"}
 	with := func(parts ...[]string) []string {
 		all := []string{"pkg/..."}
@@ -39,6 +39,7 @@ func layers() []layer {
 		{[]string{"pkg/model"}, []string{"pkg/fault", "pkg/topic"}},
 		{[]string{"pkg/connector"}, []string{"pkg/fault", "pkg/message", "pkg/model", "pkg/value"}},
 		{foundations, with(foundations)},
+		{[]string{"internal/kql"}, []string{"pkg/fault"}},
 		{[]string{"internal/cli"}, with(foundations, []string{"internal/output"})},
 		{contracts, with(foundations, []string{"internal/sink"})},
 		{[]string{"internal/secret"}, with([]string{"internal/registry"})},
@@ -51,7 +52,7 @@ func layers() []layer {
 		{[]string{"internal/host", "internal/reconcile", "internal/api"}, with(foundations, contracts, adapters)},
 		{[]string{"internal/app"}, []string{"pkg/...", "internal/..."}},
 		{[]string{"cmd"}, []string{"cmd/...", "internal/app", "internal/cli", "internal/output", "internal/version", "pkg/..."}},
-		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/output", "internal/registry", "internal/pki", "internal/version", "pkg/..."}},
+		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/kql", "internal/output", "internal/registry", "internal/pki", "internal/version", "pkg/..."}},
 	}
 }
 
