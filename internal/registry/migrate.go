@@ -103,7 +103,8 @@ func (s *Store) step(ctx context.Context, name string, version int) error {
 	return classify(tx.Commit())
 }
 
-// seed puts the default instance and its namespace into a new registry.
+// seed puts the default namespace and instance, with what an instance has from
+// the start, into a new registry.
 func (s *Store) seed(ctx context.Context, tx *sql.Tx) error {
 	t := &Tx{store: s, tx: tx, now: s.o.Now()}
 	ns := &model.Namespace{Meta: model.Meta{Name: DefaultName, Parent: DefaultName, Location: "local"}}

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// seeded is the revision of a new registry: its namespace, its instance, and the
+// dataflow profile and endpoint of that.
+const seeded = 4
 
 func open(t *testing.T, dir string) *registry.Store {
 	t.Helper()
@@ -65,7 +70,34 @@ func TestDefaultsAreThereFromTheStart(t *testing.T) {
 	require.NoError(t, err)
 	rev, err := s.Revision(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 2, rev)
+	require.EqualValues(t, seeded, rev)
+}
+
+func TestAnInstanceComesAndGoesWithItsOwn(t *testing.T) {
+	s := open(t, t.TempDir())
+	inst := &model.Instance{Meta: model.Meta{Name: "plant2", Parent: "default"}}
+	require.NoError(t, put(t, s, inst, registry.MustCreate))
+	profile, err := registry.Get[*model.DataflowProfile](t.Context(), s, model.Key{Kind: model.KindDataflowProfile, Parent: "default/plant2", Name: "default"})
+	require.NoError(t, err)
+	flow := &model.Dataflow{Meta: model.Meta{Name: "copy", Parent: "default/plant2/default"}, Properties: json.RawMessage(`{"operations":[
+		{"operationType":"Source","sourceSettings":{"endpointRef":"default","dataSources":["a"]}},
+		{"operationType":"Destination","destinationSettings":{"endpointRef":"default","dataDestination":"b"}}]}`)}
+	require.NoError(t, put(t, s, flow, registry.None))
+
+	// What was deleted does not come back with a change of the instance.
+	require.NoError(t, s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Delete(t.Context(), profile.Key(), registry.None) }))
+	_, err = registry.Load(t.Context(), s, flow.Key())
+	require.True(t, fault.Is(err, fault.NotFound), "dataflows go with their profile")
+	inst.Properties.Description = "changed"
+	require.NoError(t, put(t, s, inst, registry.None))
+	_, err = registry.Load(t.Context(), s, profile.Key())
+	require.True(t, fault.Is(err, fault.NotFound))
+
+	require.NoError(t, s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Delete(t.Context(), inst.Key(), registry.None) }))
+	for e, err := range registry.List[*model.DataflowEndpoint](t.Context(), s, registry.Query{}) {
+		require.NoError(t, err)
+		require.Equal(t, "default/default", e.Parent, "those of the other instance stay")
+	}
 }
 
 func TestRoundTripKeepsEverything(t *testing.T) {
@@ -217,14 +249,14 @@ func TestWaitSeesOtherStores(t *testing.T) {
 			}
 		})
 	}
-	rev := model.Revision(2)
-	for rev < 2+2*writes {
+	rev := model.Revision(seeded)
+	for rev < seeded+2*writes {
 		var err error
 		rev, err = a.Wait(t.Context(), rev)
 		require.NoError(t, err)
 	}
 	wg.Wait()
-	changes, err := a.Changes(t.Context(), 2)
+	changes, err := a.Changes(t.Context(), seeded)
 	require.NoError(t, err)
 	require.Len(t, changes, 1, "each key once")
 	require.Equal(t, rev, changes[0].Revision)
@@ -305,5 +337,5 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 		require.NoError(t, err)
 		n++
 	}
-	require.EqualValues(t, n+2, rev)
+	require.EqualValues(t, n+seeded, rev)
 }

@@ -88,7 +88,23 @@ func (t *Tx) Put(ctx context.Context, o model.Object, p Precondition) error {
 		fill(head, old)
 		return nil
 	}
-	return t.store1(ctx, o, doc, old, live)
+	if err := t.store1(ctx, o, doc, old, live); err != nil {
+		return err
+	}
+	if inst, ok := o.(*model.Instance); ok && !live {
+		return t.furnish(ctx, inst)
+	}
+	return nil
+}
+
+// furnish gives a new instance what each one has from the start.
+func (t *Tx) furnish(ctx context.Context, inst *model.Instance) error {
+	for _, o := range inst.Defaults() {
+		if err := t.Put(ctx, o, None); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func check(key model.Key, p Precondition, live bool, generation int64) error {
@@ -147,8 +163,9 @@ func (t *Tx) remember(ctx context.Context, key model.Key, operation string, gene
 	return classify(err)
 }
 
-// Delete removes a resource. Watchers see it as a Change that is Deleted.
-// What still holds other resources is refused.
+// Delete removes a resource, with what belongs to it alone (model.Inside).
+// Watchers see each as a Change that is Deleted. What still holds other
+// resources is refused.
 func (t *Tx) Delete(ctx context.Context, k model.Key, p Precondition) error {
 	old, found, err := t.load(ctx, k)
 	if err != nil {
@@ -161,6 +178,9 @@ func (t *Tx) Delete(ctx context.Context, k model.Key, p Precondition) error {
 		return err
 	}
 	if err := t.refuseIfHolding(ctx, k); err != nil {
+		return err
+	}
+	if err := t.empty(ctx, k); err != nil {
 		return err
 	}
 	t.revision++
@@ -177,6 +197,41 @@ func (t *Tx) Delete(ctx context.Context, k model.Key, p Precondition) error {
 		return err
 	}
 	return t.remember(ctx, k, "delete", old.generation, old.doc)
+}
+
+// empty deletes what lives in a resource.
+func (t *Tx) empty(ctx context.Context, k model.Key) error {
+	for _, kind := range model.Inside(k.Kind) {
+		names, err := t.names(ctx, kind, k.Parent+"/"+k.Name)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := t.Delete(ctx, model.Key{Kind: kind, Parent: k.Parent + "/" + k.Name, Name: name}, None); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// names returns the names of the resources of a kind in one parent.
+func (t *Tx) names(ctx context.Context, kind model.Kind, parent string) ([]string, error) {
+	rows, err := t.tx.QueryContext(ctx, `SELECT name FROM object WHERE kind = ? AND pkey = ? AND deleted = 0 ORDER BY nkey`,
+		kind, model.Key{Parent: parent}.Fold().Parent)
+	if err != nil {
+		return nil, classify(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, classify(err)
+		}
+		names = append(names, name)
+	}
+	return names, classify(rows.Err())
 }
 
 // keepTombstones is how many revisions a deleted resource stays visible to

@@ -13,10 +13,16 @@ const Subscription = "00000000-0000-0000-0000-000000000000"
 // provider returns the provider and the path segments of a kind, outermost
 // first; each segment is followed by a name of the key.
 func provider(k Kind) (string, []string) {
-	const registry = "Microsoft.DeviceRegistry"
+	const registry, operations = "Microsoft.DeviceRegistry", "Microsoft.IoTOperations"
 	switch k {
 	case KindInstance:
-		return "Microsoft.IoTOperations", []string{"instances"}
+		return operations, []string{"instances"}
+	case KindDataflowProfile:
+		return operations, []string{"instances", "dataflowProfiles"}
+	case KindDataflow:
+		return operations, []string{"instances", "dataflowProfiles", "dataflows"}
+	case KindDataflowEndpoint:
+		return operations, []string{"instances", "dataflowEndpoints"}
 	case KindNamespace:
 		return registry, []string{"namespaces"}
 	case KindDevice:

@@ -32,14 +32,17 @@ const (
 	KindSchemaRegistry   Kind = "schemaRegistry"
 	KindSchema           Kind = "schema"
 	KindSchemaVersion    Kind = "schemaVersion"
+	KindDataflowProfile  Kind = "dataflowProfile"
+	KindDataflow         Kind = "dataflow"
+	KindDataflowEndpoint Kind = "dataflowEndpoint"
 	KindSecret           Kind = "secret" // only in a Change: secrets are not documents
 )
 
 // Key identifies a resource. Parent is the path of what the resource lives in,
 // names joined by "/": a group for instances, namespaces, schema registries and
 // classic kinds; "group/namespace" for devices, assets and discovered ones;
-// "group/instance" for what belongs to an instance; "group/registry[/schema]"
-// for schemas and their versions. Keys are compared without regard to case;
+// "group/instance" for what belongs to an instance; "group/instance/profile" for
+// dataflows; "group/registry[/schema]" for schemas and their versions. Keys are compared without regard to case;
 // the case in which they were given is kept.
 type Key struct {
 	Kind   Kind

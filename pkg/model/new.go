@@ -18,6 +18,12 @@ func New(k Kind) (Object, error) {
 		return &ClassicAsset{}, nil
 	case KindEndpointProfile:
 		return &EndpointProfile{}, nil
+	case KindDataflowProfile:
+		return &DataflowProfile{}, nil
+	case KindDataflow:
+		return &Dataflow{}, nil
+	case KindDataflowEndpoint:
+		return &DataflowEndpoint{}, nil
 	case KindDiscoveredDevice, KindDiscoveredAsset, KindSchemaRegistry, KindSchema, KindSchemaVersion, KindSecret:
 		return nil, fault.New(fault.Unsupported, "resource kind %q is not kept yet", k)
 	default:
