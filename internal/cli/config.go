@@ -13,6 +13,8 @@ import (
 
 // ConfigRow is one option that goes into a configuration text.
 type ConfigRow struct {
+	Required bool // the parser refuses a command line without it
+
 	Names   []string
 	Path    string   // dotted path in the JSON text
 	Type    string   // "string", "int", "number", "bool", "not" (a bool that is stored the other way round) or "objects"
@@ -66,6 +68,9 @@ func (c *ConfigOptions) Declare(s *Set) {
 			o = s.Text(&c.texts[i], r.Names...)
 		}
 		o.Doc(r.Doc)
+		if r.Required {
+			o.Required()
+		}
 		if r.Default != nil {
 			o.Default(fmt.Sprint(r.Default))
 		}
