@@ -4,6 +4,7 @@ import (
 	"github.com/iotops/iotops/cmd/asset"
 	"github.com/iotops/iotops/cmd/browse"
 	"github.com/iotops/iotops/cmd/connector"
+	"github.com/iotops/iotops/cmd/dataflow"
 	"github.com/iotops/iotops/cmd/ns"
 	"github.com/iotops/iotops/cmd/secret"
 	"github.com/iotops/iotops/cmd/serve"
@@ -22,6 +23,7 @@ func Root(f *app.Factory) *cli.Command {
 		asset.New(f),
 		browse.New(f),
 		connector.New(f),
+		dataflow.New(f),
 		ns.NewDevice(f),
 		ns.New(f),
 		secret.New(f),

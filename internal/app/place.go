@@ -143,6 +143,21 @@ func (f *Factory) AssetNames(ctx context.Context) []string {
 	return append(complete[*model.Asset](ctx, f), complete[*model.ClassicAsset](ctx, f)...)
 }
 
+// DataflowNames completes names of dataflows.
+func (f *Factory) DataflowNames(ctx context.Context) []string {
+	return complete[*model.Dataflow](ctx, f)
+}
+
+// DataflowProfileNames completes names of dataflow profiles.
+func (f *Factory) DataflowProfileNames(ctx context.Context) []string {
+	return complete[*model.DataflowProfile](ctx, f)
+}
+
+// DataflowEndpointNames completes names of dataflow endpoints.
+func (f *Factory) DataflowEndpointNames(ctx context.Context) []string {
+	return complete[*model.DataflowEndpoint](ctx, f)
+}
+
 // EndpointNames completes names of inbound endpoints.
 func (f *Factory) EndpointNames(ctx context.Context) []string {
 	store, err := f.Registry(ctx)
