@@ -269,6 +269,9 @@ func newProfileQuery(f *app.Factory, word string) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if q.custom.Given() {
+				return printQuery(ctx, io, store, q.custom, query, func(o *model.EndpointProfile) bool { return here(&o.Meta) })
+			}
 			keep := func(o *model.EndpointProfile) bool {
 				method := (&model.Endpoint{Authentication: o.Properties.Authentication}).Method()
 				return here(&o.Meta) && same(p.mode, method) && same(p.typ, o.Properties.EndpointProfileType) && same(p.address, o.Properties.TargetAddress)

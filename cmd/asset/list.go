@@ -9,7 +9,6 @@ import (
 	"github.com/iotops/iotops/internal/cli"
 	"github.com/iotops/iotops/internal/output"
 	"github.com/iotops/iotops/internal/registry"
-	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
 )
 
@@ -72,8 +71,9 @@ func chain(streams ...output.Stream) output.Stream {
 
 // filters are those that the query commands share.
 type filters struct {
-	name, location, custom, instanceGroup string
-	place                                 app.Place
+	name, location, instanceGroup string
+	custom                        app.CustomQuery
+	place                         app.Place
 }
 
 func (q *filters) declareShared(s *cli.Set, noun string) {
@@ -82,15 +82,14 @@ func (q *filters) declareShared(s *cli.Set, noun string) {
 	s.String(&q.location, "--location", "-l").Doc("Location.")
 	s.String(&q.place.Instance, "--instance").Doc("Instance whose custom location it has.")
 	s.String(&q.instanceGroup, "--instance-resource-group", "--ig").Doc("Resource group of the instance.")
-	s.String(&q.custom, "--custom-query", "--cq").Doc("Not supported: use --query.")
+	q.custom.Declare(s)
 }
 
 // open returns the registry, the query, and a test of the location.
 func (q *filters) open(ctx context.Context, f *app.Factory) (*registry.Store, registry.Query, func(*model.Meta) bool, error) {
 	out := registry.Query{Name: q.name, Parent: q.place.Group}
-	if q.custom != "" {
-		return nil, out, nil, fault.WithHint(fault.New(fault.Unsupported, "--custom-query is not supported"),
-			"Use the filters, or --query with a JMESPath expression.")
+	if q.custom.Given() { // it replaces all filters but the instance
+		out, q.location = registry.Query{}, ""
 	}
 	store, err := f.Registry(ctx)
 	if err != nil {
@@ -160,11 +159,23 @@ func newQuery(f *app.Factory) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if q.custom.Given() {
+				return printQuery(ctx, io, store, q.custom, query, func(a *model.ClassicAsset) bool { return here(&a.Meta) })
+			}
 			query.Profile = q.profile
 			return io.Print(stream(registry.List[*model.ClassicAsset](ctx, store, query), row[*model.ClassicAsset],
 				func(a *model.ClassicAsset) bool { return here(&a.Meta) && q.matches(a) }))
 		},
 	})
+}
+
+// printQuery prints what a custom query makes of resources.
+func printQuery[T model.Object](ctx context.Context, io *cli.IO, store *registry.Store, c app.CustomQuery, q registry.Query, keep func(T) bool) error {
+	rows, err := app.RunQuery(ctx, store, c, q, keep)
+	if err != nil {
+		return err
+	}
+	return io.Print(rows)
 }
 
 func (q *assetQuery) matches(a *model.ClassicAsset) bool {

@@ -21,6 +21,7 @@ type asset struct {
 	disable                *bool
 	tags                   map[string]string
 	defaults               []defaultForm
+	custom                 app.CustomQuery
 	yes                    bool
 }
 
@@ -270,24 +271,44 @@ func newAssetQuery(f *app.Factory) *cli.Command {
 			s.String(&a.endpoint, "--endpoint", "--ep").Doc("Endpoint.").Complete(f.EndpointNames)
 			s.ThreeState(&a.disable, "--disabled").Doc("Disabled ones, or enabled ones.")
 			a.text.Declare(s)
+			a.custom.Declare(s)
 		},
 		Run: func(ctx context.Context, io *cli.IO) error {
 			store, err := f.Registry(ctx)
 			if err != nil {
 				return err
 			}
-			q := registry.Query{Name: a.name, Device: a.device}
-			switch {
-			case a.place.Instance != "":
-				if q.Parent, err = a.place.Namespace(ctx, store); err != nil {
-					return err
-				}
-			case a.place.Group != "":
-				q.ParentPrefix = a.place.Group + "/"
+			q, err := scopeOf(ctx, store, &a.place)
+			if err != nil {
+				return err
 			}
+			if a.custom.Given() {
+				return printQuery[*model.Asset](ctx, io, store, a.custom, q)
+			}
+			q.Name, q.Device = a.name, a.device
 			return io.Print(queryRows(ctx, store, q, a.matches))
 		},
 	})
+}
+
+// scopeOf limits a query to the instance, or the group, that was named.
+func scopeOf(ctx context.Context, r registry.Reader, p *app.Place) (q registry.Query, err error) {
+	switch {
+	case p.Instance != "":
+		q.Parent, err = p.Namespace(ctx, r)
+	case p.Group != "":
+		q.ParentPrefix = p.Group + "/"
+	}
+	return q, err
+}
+
+// printQuery prints what a custom query makes of resources.
+func printQuery[T model.Object](ctx context.Context, io *cli.IO, r registry.Reader, c app.CustomQuery, q registry.Query) error {
+	rows, err := app.RunQuery[T](ctx, r, c, q, nil)
+	if err != nil {
+		return err
+	}
+	return io.Print(rows)
 }
 
 func (a *asset) matches(o *model.Asset) bool {

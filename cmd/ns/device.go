@@ -23,6 +23,7 @@ func newDevice(f *app.Factory, word string, short bool) *cli.Command {
 
 // device holds the options of the commands on devices.
 type device struct {
+	custom                       app.CustomQuery
 	place                        app.Place
 	name                         string
 	attributes                   []string
@@ -197,21 +198,21 @@ func newDeviceQuery(f *app.Factory, word string) *cli.Command {
 			s.String(&d.model, "--model").Doc("Model.")
 			s.String(&d.os, "--os").Doc("Operating system.")
 			s.String(&d.osv, "--os-version", "--osv").Doc("Version of the operating system.")
+			d.custom.Declare(s)
 		},
 		Run: func(ctx context.Context, io *cli.IO) error {
 			store, err := f.Registry(ctx)
 			if err != nil {
 				return err
 			}
-			q := registry.Query{Name: d.name}
-			switch {
-			case d.place.Instance != "":
-				if q.Parent, err = d.place.Namespace(ctx, store); err != nil {
-					return err
-				}
-			case d.place.Group != "":
-				q.ParentPrefix = d.place.Group + "/"
+			q, err := scopeOf(ctx, store, &d.place)
+			if err != nil {
+				return err
 			}
+			if d.custom.Given() {
+				return printQuery[*model.Device](ctx, io, store, d.custom, q)
+			}
+			q.Name = d.name
 			return io.Print(app.ShowAll(ctx, store, q, d.matches))
 		},
 	})

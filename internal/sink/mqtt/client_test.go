@@ -268,6 +268,6 @@ func run(t *testing.T, c *mqtt.Client, fn func()) {
 		require.NoError(t, err)
 	case <-time.After(8 * time.Second):
 		t.Error("Run does not end")
-		<-done
+		require.NoError(t, <-done)
 	}
 }
