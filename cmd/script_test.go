@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir: dir, Setup: setup, RequireExplicitExec: true, RequireUniqueNames: true,
-				Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "opcuaserver": opcuaserver, "waitfor": waitfor, "setvar": setvar},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code, "opcuaserver": opcuaserver, "waitfor": waitfor, "setvar": setvar, "resource": resource},
 			})
 		})
 	}

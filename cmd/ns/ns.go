@@ -18,7 +18,8 @@ const exitNotFound = "3  the resource, or what it belongs to, does not exist"
 // New returns `ns`.
 func New(f *app.Factory) *cli.Command {
 	return cli.NewGroup("ns", "Manage namespaces, and the devices and assets in them.",
-		newAsset(f), newCreate(f), newDelete(f), newDevice(f, "device", false), newList(f), newShow(f), newUpdate(f))
+		newAsset(f), newCreate(f), newDelete(f), newDevice(f, "device", false),
+		newDiscoveredAsset(f), newDiscoveredDevice(f), newList(f), newShow(f), newUpdate(f))
 }
 
 // NewDevice returns `device`, the short form of `ns device`.

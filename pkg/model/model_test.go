@@ -349,3 +349,29 @@ func TestNewKnowsTheKinds(t *testing.T) {
 	_, err := model.New("spaceship")
 	require.Error(t, err)
 }
+
+func TestDiscoveredThingsBecomeRealOnes(t *testing.T) {
+	d := &model.DiscoveredDevice{Meta: model.Meta{Name: "seen", Parent: parent}}
+	require.ErrorContains(t, d.Validate(), "discoveryId")
+	d.Properties.DiscoveryID, d.Properties.Version = "x", -1
+	require.ErrorContains(t, d.Validate(), "version")
+	d.Properties.Version = 1
+	d.Properties.Endpoints.Inbound = map[string]*model.DiscoveredEndpoint{"e": {EndpointType: "T", Address: "a", AdditionalConfiguration: "{"}, "f": nil}
+	require.ErrorContains(t, d.Validate(), "endpoints.inbound.e.additionalConfiguration")
+	require.ErrorContains(t, d.Validate(), "endpoints.inbound.f")
+	d.Properties.Endpoints.Inbound = map[string]*model.DiscoveredEndpoint{"e": {EndpointType: "T", Address: "a"}}
+	made := d.Approved("line1")
+	require.NoError(t, made.Validate())
+	require.Equal(t, "seen", made.Properties.DiscoveredDeviceRef)
+
+	a := &model.DiscoveredAsset{Meta: model.Meta{Name: "seen", Parent: parent}}
+	require.ErrorContains(t, a.Validate(), "deviceRef")
+	a.Properties.DiscoveryID = "x"
+	a.Properties.DeviceRef = model.DeviceRef{DeviceName: "line1", EndpointName: "e"}
+	a.Properties.Datasets = []model.Dataset{{Name: "d"}}
+	require.NoError(t, a.Validate())
+	oven := a.Approved("oven")
+	oven.Properties.Datasets[0].Name = "other"
+	require.Equal(t, "d", a.Properties.Datasets[0].Name, "nothing is shared")
+	require.Equal(t, []string{"seen"}, oven.Properties.DiscoveredAssetRefs)
+}

@@ -24,7 +24,11 @@ func New(k Kind) (Object, error) {
 		return &Dataflow{}, nil
 	case KindDataflowEndpoint:
 		return &DataflowEndpoint{}, nil
-	case KindDiscoveredDevice, KindDiscoveredAsset, KindSchemaRegistry, KindSchema, KindSchemaVersion, KindSecret:
+	case KindDiscoveredDevice:
+		return &DiscoveredDevice{}, nil
+	case KindDiscoveredAsset:
+		return &DiscoveredAsset{}, nil
+	case KindSchemaRegistry, KindSchema, KindSchemaVersion, KindSecret:
 		return nil, fault.New(fault.Unsupported, "resource kind %q is not kept yet", k)
 	default:
 		return nil, fault.New(fault.Invalid, "no resource kind is called %q", k)
