@@ -5,6 +5,7 @@ import (
 	"github.com/iotops/iotops/cmd/browse"
 	"github.com/iotops/iotops/cmd/connector"
 	"github.com/iotops/iotops/cmd/dataflow"
+	"github.com/iotops/iotops/cmd/history"
 	"github.com/iotops/iotops/cmd/ns"
 	"github.com/iotops/iotops/cmd/secret"
 	"github.com/iotops/iotops/cmd/serve"
@@ -24,6 +25,7 @@ func Root(f *app.Factory) *cli.Command {
 		browse.New(f),
 		connector.New(f),
 		dataflow.New(f),
+		history.New(f),
 		ns.NewDevice(f),
 		ns.New(f),
 		secret.New(f),

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/iotops/iotops/pkg/fault"
 	"github.com/iotops/iotops/pkg/model"
@@ -43,38 +42,4 @@ func Status(ctx context.Context, r Reader, k model.Key) (*model.Status, error) {
 	}
 	st := &model.Status{}
 	return st, fault.Wrap(json.Unmarshal([]byte(doc), st), "read status of %s", k)
-}
-
-// Past is one line of a resource's history.
-type Past struct {
-	Revision   model.Revision  `json:"revision"`
-	At         time.Time       `json:"at"`
-	Who        string          `json:"who"`
-	Operation  string          `json:"operation"` // create, update or delete
-	Generation int64           `json:"generation"`
-	Spec       json.RawMessage `json:"spec"`
-}
-
-// History returns what a resource was, newest first.
-func History(ctx context.Context, r Reader, k model.Key) ([]Past, error) {
-	f := k.Fold()
-	rows, err := r.queryer().QueryContext(ctx,
-		`SELECT revision, at, who, operation, generation, doc FROM history WHERE kind = ? AND pkey = ? AND nkey = ? ORDER BY revision DESC`,
-		f.Kind, f.Parent, f.Name)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var list []Past
-	for rows.Next() {
-		var p Past
-		var at int64
-		var doc string
-		if err := rows.Scan(&p.Revision, &at, &p.Who, &p.Operation, &p.Generation, &doc); err != nil {
-			return nil, classify(err)
-		}
-		p.At, p.Spec = time.UnixMicro(at).UTC(), json.RawMessage(doc)
-		list = append(list, p)
-	}
-	return list, classify(rows.Err())
 }
