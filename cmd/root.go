@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"github.com/iotops/iotops/cmd/asset"
+	"github.com/iotops/iotops/cmd/backup"
 	"github.com/iotops/iotops/cmd/browse"
 	"github.com/iotops/iotops/cmd/connector"
 	"github.com/iotops/iotops/cmd/dataflow"
@@ -39,7 +40,7 @@ func Root(f *app.Factory) *cli.Command {
 		tool.NewGenerate(func() *cli.Command { return root }),
 		tool.NewInstallShim(),
 	}
-	root = cli.NewGroup("iotops", "Devices, assets and connectors of the industrial edge.", append(ns.NewInstance(f), nouns...)...)
+	root = cli.NewGroup("iotops", "Devices, assets and connectors of the industrial edge.", append(append(ns.NewInstance(f), backup.New(f)...), nouns...)...)
 	root.Cobra.CompletionOptions.DisableDefaultCmd = true
 	return root
 }
