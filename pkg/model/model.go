@@ -100,6 +100,13 @@ type Object interface {
 	Validate() error // every problem at once, each with its path
 }
 
+// Successor is an Object that some of its predecessors forbid: part of it is
+// fixed when it is created.
+type Successor interface {
+	Object
+	Replaces(old Object) error // what speaks against taking old's place
+}
+
 // Change says that something about a resource changed at a revision; it does
 // not say what: whoever cares reads it again.
 type Change struct {

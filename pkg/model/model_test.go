@@ -339,7 +339,10 @@ func TestRenderHasTheEnvelope(t *testing.T) {
 }
 
 func TestNewKnowsTheKinds(t *testing.T) {
-	for _, k := range []model.Kind{model.KindInstance, model.KindNamespace, model.KindDevice, model.KindAsset, model.KindClassicAsset, model.KindEndpointProfile} {
+	for _, k := range []model.Kind{
+		model.KindInstance, model.KindNamespace, model.KindDevice, model.KindAsset, model.KindClassicAsset, model.KindEndpointProfile,
+		model.KindSchemaRegistry, model.KindSchema, model.KindSchemaVersion,
+	} {
 		o, err := model.New(k)
 		require.NoError(t, err)
 		require.Equal(t, k, o.Kind())

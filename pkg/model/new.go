@@ -28,7 +28,13 @@ func New(k Kind) (Object, error) {
 		return &DiscoveredDevice{}, nil
 	case KindDiscoveredAsset:
 		return &DiscoveredAsset{}, nil
-	case KindSchemaRegistry, KindSchema, KindSchemaVersion, KindSecret:
+	case KindSchemaRegistry:
+		return &SchemaRegistry{}, nil
+	case KindSchema:
+		return &Schema{}, nil
+	case KindSchemaVersion:
+		return &SchemaVersion{}, nil
+	case KindSecret:
 		return nil, fault.New(fault.Unsupported, "resource kind %q is not kept yet", k)
 	default:
 		return nil, fault.New(fault.Invalid, "no resource kind is called %q", k)

@@ -34,9 +34,11 @@ type nameRule struct {
 	device   bool // upper case and a dash at the end are allowed
 }
 
-// checkName holds name against a rule of the resource model, 2.2.
-func (p *problems) checkName(name string, r nameRule) {
-	const path = "name"
+// checkName holds a resource's name against a rule of the resource model, 2.2.
+func (p *problems) checkName(name string, r nameRule) { p.checkPattern("name", name, r) }
+
+// checkPattern is checkName for what is like a name.
+func (p *problems) checkPattern(path, name string, r nameRule) {
 	if len(name) < r.min || len(name) > r.max {
 		p.add(path, "%q has %d characters, allowed are %d to %d", name, len(name), r.min, r.max)
 		return
