@@ -18,8 +18,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// DefaultName is the name of the group, instance and namespace that are there
-// from the start.
+// DefaultName is the name of the group, instance, namespace and schema registry
+// that are there from the start.
 const DefaultName = "default"
 
 // checkVersion refuses a file of a newer iotops, and an empty one.
@@ -92,10 +92,8 @@ func (s *Store) step(ctx context.Context, name string, version int) error {
 	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
 		return classify(err)
 	}
-	if version == 0 {
-		if err := s.seed(ctx, tx); err != nil {
-			return err
-		}
+	if err := s.plant(ctx, tx, version); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version+1)); err != nil {
 		return classify(err)
@@ -103,19 +101,62 @@ func (s *Store) step(ctx context.Context, name string, version int) error {
 	return classify(tx.Commit())
 }
 
-// seed puts the default namespace and instance, with what an instance has from
-// the start, into a new registry.
-func (s *Store) seed(ctx context.Context, tx *sql.Tx) error {
+// plant puts the resources into the registry that come with a format.
+func (s *Store) plant(ctx context.Context, tx *sql.Tx, version int) error {
 	t := &Tx{store: s, tx: tx, now: s.o.Now()}
+	if err := tx.QueryRowContext(ctx, `SELECT revision FROM clock`).Scan(&t.revision); err != nil {
+		return classify(err)
+	}
+	var err error
+	switch version {
+	case 0:
+		err = t.seed(ctx)
+	case 1:
+		err = t.seedSchemas(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE clock SET revision = ?`, t.revision)
+	return classify(err)
+}
+
+// seed puts the default instance and its namespace into a new registry.
+func (t *Tx) seed(ctx context.Context) error {
 	ns := &model.Namespace{Meta: model.Meta{Name: DefaultName, Parent: DefaultName, Location: "local"}}
 	ns.Properties.UUID = uuid.NewString()
 	inst := &model.Instance{Meta: model.Meta{Name: DefaultName, Parent: DefaultName, Location: "local"}}
 	inst.Properties.ADRNamespaceRef = &model.ResourceRef{ResourceID: model.ID(ns.Key())}
+	inst.Properties.SchemaRegistryRef = defaultSchemas()
 	for _, o := range []model.Object{ns, inst} {
 		if err := t.Put(ctx, o, MustCreate); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE clock SET revision = ?`, t.revision)
-	return classify(err)
+	return nil
+}
+
+// defaultSchemas refers to the default schema registry.
+func defaultSchemas() *model.ResourceRef {
+	return &model.ResourceRef{ResourceID: model.ID(model.Key{Kind: model.KindSchemaRegistry, Parent: DefaultName, Name: DefaultName})}
+}
+
+// seedSchemas adds the default schema registry, which the default instance uses
+// unless it has another one or is gone.
+func (t *Tx) seedSchemas(ctx context.Context) error {
+	r := &model.SchemaRegistry{Meta: model.Meta{Name: DefaultName, Parent: DefaultName, Location: "local"}}
+	r.Properties.UUID, r.Properties.Namespace = uuid.NewString(), DefaultName
+	if err := t.Put(ctx, r, MustCreate); err != nil {
+		return err
+	}
+	inst, err := Get[*model.Instance](ctx, t, model.Key{Kind: model.KindInstance, Parent: DefaultName, Name: DefaultName})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return err
+	case inst.Properties.SchemaRegistryRef == nil:
+		inst.Properties.SchemaRegistryRef = defaultSchemas()
+	}
+	return t.Put(ctx, inst, MustExist)
 }

@@ -44,7 +44,7 @@ type Store struct {
 }
 
 // Open opens the registry in dir and creates what is missing, the `default`
-// instance and namespace included. Where the file may only be read, so may the
+// instance, namespace and schema registry included. Where the file may only be read, so may the
 // Store. A file of a newer iotops is refused.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if o.Now == nil {

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 }
 
 // seeded is the revision of a new registry: its namespace, its instance, and the
-// dataflow profile and endpoint of that.
-const seeded = 4
+// dataflow profile and endpoint of that; and its schema registry.
+const seeded = 5
 
 func open(t *testing.T, dir string) *registry.Store {
 	t.Helper()
@@ -71,6 +71,80 @@ func TestDefaultsAreThereFromTheStart(t *testing.T) {
 	rev, err := s.Revision(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, seeded, rev)
+	require.Equal(t, defaultSchemas, inst.Properties.SchemaRegistryRef.ResourceID)
+	key, err = model.ParseID(model.KindSchemaRegistry, defaultSchemas)
+	require.NoError(t, err)
+	_, err = registry.Get[*model.SchemaRegistry](t.Context(), s, key)
+	require.NoError(t, err)
+}
+
+const defaultSchemas = "/subscriptions/" + model.Subscription + "/resourceGroups/default/providers/Microsoft.DeviceRegistry/schemaRegistries/default"
+
+// TestAFileWithoutSchemasGetsTheDefaultRegistry opens files of the first format.
+func TestAFileWithoutSchemasGetsTheDefaultRegistry(t *testing.T) {
+	const own = "/subscriptions/x/resourceGroups/g/providers/Microsoft.DeviceRegistry/schemaRegistries/own"
+	for name, tc := range map[string]struct {
+		prepare string
+		want    string // the default instance's schema registry; "" = there is no default instance
+	}{
+		"as it was":           {`UPDATE object SET doc = json_remove(doc, '$.properties.schemaRegistryRef') WHERE kind = 'instance'`, defaultSchemas},
+		"another registry":    {`UPDATE object SET doc = json_set(doc, '$.properties.schemaRegistryRef.resourceId', '` + own + `') WHERE kind = 'instance'`, own},
+		"no default instance": {`UPDATE object SET deleted = 1, doc = '{}' WHERE kind = 'instance'`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, open(t, dir).Close())
+			db, err := sql.Open("sqlite", filepath.Join(dir, registry.FileName))
+			require.NoError(t, err)
+			_, err = db.ExecContext(t.Context(), `DELETE FROM object WHERE kind = 'schemaRegistry'; `+tc.prepare+
+				`; DELETE FROM history WHERE revision = 5; UPDATE clock SET revision = 4; PRAGMA user_version = 1`)
+			require.NoError(t, err)
+			require.NoError(t, db.Close())
+
+			s := open(t, dir)
+			_, err = registry.Get[*model.SchemaRegistry](t.Context(), s, model.Key{Kind: model.KindSchemaRegistry, Parent: "default", Name: "default"})
+			require.NoError(t, err)
+			inst, err := registry.Get[*model.Instance](t.Context(), s, model.Key{Kind: model.KindInstance, Parent: "default", Name: "default"})
+			if tc.want == "" {
+				require.True(t, fault.Is(err, fault.NotFound))
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tc.want, inst.Properties.SchemaRegistryRef.ResourceID)
+		})
+	}
+}
+
+func TestSchemasAndTheirVersions(t *testing.T) {
+	s := open(t, t.TempDir())
+	schema := &model.Schema{Meta: model.Meta{Name: "oven", Parent: "default/default"}}
+	schema.Properties.Format, schema.Properties.SchemaType = model.FormatJSONSchema, model.SchemaTypeMessage
+	version := func(name, content string) *model.SchemaVersion {
+		v := &model.SchemaVersion{Meta: model.Meta{Name: name, Parent: schema.Key().Below()}}
+		v.Properties.SchemaContent, v.Properties.Hash = content, model.SchemaHash(content)
+		return v
+	}
+	require.NoError(t, put(t, s, schema, registry.None))
+	require.NoError(t, put(t, s, version("1", `{}`), registry.None))
+	require.NoError(t, put(t, s, version("1", `{}`), registry.None))
+	require.NoError(t, put(t, s, version("2", `{"type":"object"}`), registry.None))
+	require.True(t, fault.Is(put(t, s, version("1", `{"type":"object"}`), registry.None), fault.Conflict), "versions do not change")
+
+	del := func(k model.Key) error {
+		return s.Update(t.Context(), func(tx *registry.Tx) error { return tx.Delete(t.Context(), k, registry.None) })
+	}
+	home := model.Key{Kind: model.KindSchemaRegistry, Parent: "default", Name: "default"}
+	err := del(home)
+	require.True(t, fault.Is(err, fault.Conflict))
+	require.ErrorContains(t, err, "schema oven")
+	before, err := s.Revision(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, del(schema.Key()))
+	changes, err := s.Changes(t.Context(), before)
+	require.NoError(t, err)
+	require.Len(t, changes, 3, "the versions go with the schema")
+	require.NoError(t, del(home))
+	require.NoError(t, put(t, s, version("1", `{"type":"string"}`), registry.None), "what is gone fixes nothing")
 }
 
 func TestAnInstanceComesAndGoesWithItsOwn(t *testing.T) {

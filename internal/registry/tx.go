@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/iotops/iotops/pkg/fault"
@@ -76,6 +77,11 @@ func (t *Tx) Put(ctx context.Context, o model.Object, p Precondition) error {
 	if err := check(key, p, live, old.generation); err != nil {
 		return err
 	}
+	if live {
+		if err := succeed(o, old); err != nil {
+			return err
+		}
+	}
 	head := o.Head()
 	if live {
 		head.Name, head.Parent = old.name, old.parent
@@ -117,6 +123,23 @@ func check(key model.Key, p Precondition, live bool, generation int64) error {
 		return fault.New(fault.Conflict, "%s has changed meanwhile (generation %d, not %d)", key, generation, p.generation)
 	}
 	return nil
+}
+
+// succeed asks a resource of which something is fixed whether it may take the
+// place of what is stored.
+func succeed(o model.Object, old row) error {
+	next, ok := o.(model.Successor)
+	if !ok {
+		return nil
+	}
+	was, err := model.New(o.Kind())
+	if err != nil {
+		return err
+	}
+	if err := decode(was, old); err != nil {
+		return fault.Wrap(err, "read %s", o.Key())
+	}
+	return next.Replaces(was)
 }
 
 // store1 writes one resource and its history.
@@ -177,9 +200,6 @@ func (t *Tx) Delete(ctx context.Context, k model.Key, p Precondition) error {
 	if err := check(k, p, true, old.generation); err != nil {
 		return err
 	}
-	if err := t.refuseIfHolding(ctx, k); err != nil {
-		return err
-	}
 	if err := t.empty(ctx, k); err != nil {
 		return err
 	}
@@ -199,41 +219,6 @@ func (t *Tx) Delete(ctx context.Context, k model.Key, p Precondition) error {
 	return t.remember(ctx, k, "delete", old.generation, old.doc)
 }
 
-// empty deletes what lives in a resource.
-func (t *Tx) empty(ctx context.Context, k model.Key) error {
-	for _, kind := range model.Inside(k.Kind) {
-		names, err := t.names(ctx, kind, k.Parent+"/"+k.Name)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if err := t.Delete(ctx, model.Key{Kind: kind, Parent: k.Parent + "/" + k.Name, Name: name}, None); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// names returns the names of the resources of a kind in one parent.
-func (t *Tx) names(ctx context.Context, kind model.Kind, parent string) ([]string, error) {
-	rows, err := t.tx.QueryContext(ctx, `SELECT name FROM object WHERE kind = ? AND pkey = ? AND deleted = 0 ORDER BY nkey`,
-		kind, model.Key{Parent: parent}.Fold().Parent)
-	if err != nil {
-		return nil, classify(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, classify(err)
-		}
-		names = append(names, name)
-	}
-	return names, classify(rows.Err())
-}
-
 // keepTombstones is how many revisions a deleted resource stays visible to
 // watchers. A watcher that is further behind starts over.
 const keepTombstones = 100_000
@@ -246,32 +231,70 @@ func (t *Tx) compact(ctx context.Context) error {
 	return classify(err)
 }
 
-// refuseIfHolding keeps a namespace that has something in it.
-func (t *Tx) refuseIfHolding(ctx context.Context, k model.Key) error {
-	if k.Kind != model.KindNamespace {
+// empty makes sure that a resource that others live in holds none: those that
+// are only part of it are deleted, others keep it.
+func (t *Tx) empty(ctx context.Context, k model.Key) error {
+	switch k.Kind { // the others may go with all that is in them
+	case model.KindNamespace:
+		return t.refuseIfHolding(ctx, k, "namespace", "Delete its devices and assets first.",
+			model.KindDevice, model.KindAsset, model.KindDiscoveredDevice, model.KindDiscoveredAsset)
+	case model.KindSchemaRegistry:
+		return t.refuseIfHolding(ctx, k, "schema registry", "Delete its schemas first.", model.KindSchema)
+	}
+	kinds := model.Inside(k.Kind)
+	if len(kinds) == 0 {
 		return nil
 	}
-	f := k.Fold()
-	rows, err := t.tx.QueryContext(ctx,
-		`SELECT kind, name FROM object WHERE pkey = ? AND deleted = 0 AND kind IN (?, ?, ?, ?) ORDER BY kind, nkey LIMIT 4`,
-		f.Parent+"/"+f.Name, model.KindDevice, model.KindAsset, model.KindDiscoveredDevice, model.KindDiscoveredAsset)
+	parts, err := t.inside(ctx, k, -1, kinds...)
 	if err != nil {
-		return classify(err)
+		return err
+	}
+	for _, part := range parts {
+		if err := t.Delete(ctx, part, None); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseIfHolding keeps what has something in it.
+func (t *Tx) refuseIfHolding(ctx context.Context, k model.Key, what, hint string, kinds ...model.Kind) error {
+	const shown = 3
+	held, err := t.inside(ctx, k, shown+1, kinds...)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	names := make([]string, len(held))
+	for i, h := range held {
+		names[i] = string(h.Kind) + " " + h.Name
+	}
+	return fault.WithHint(fault.New(fault.Conflict, "%s %s is not empty: it holds %s", what, k.Name, join(names, shown)), "%s", hint)
+}
+
+// inside returns the keys of what lives in a resource, by kind and name; most
+// bounds them (-1 = all).
+func (t *Tx) inside(ctx context.Context, k model.Key, most int, kinds ...model.Kind) ([]model.Key, error) {
+	args := make([]any, 0, len(kinds)+2)
+	args = append(args, k.Fold().Below())
+	for _, kind := range kinds {
+		args = append(args, kind)
+	}
+	rows, err := t.tx.QueryContext(ctx, //nolint:gosec // only question marks are put in
+		`SELECT kind, parent, name FROM object WHERE pkey = ? AND deleted = 0 AND kind IN (?`+strings.Repeat(", ?", len(kinds)-1)+
+			`) ORDER BY kind, nkey LIMIT ?`, append(args, most)...)
+	if err != nil {
+		return nil, classify(err)
 	}
 	defer func() { _ = rows.Close() }()
-	var held []string
+	var keys []model.Key
 	for rows.Next() {
-		var kind, name string
-		if err := rows.Scan(&kind, &name); err != nil {
-			return classify(err)
+		var key model.Key
+		if err := rows.Scan(&key.Kind, &key.Parent, &key.Name); err != nil {
+			return nil, classify(err)
 		}
-		held = append(held, kind+" "+name)
+		keys = append(keys, key)
 	}
-	if len(held) > 0 {
-		err = fault.WithHint(fault.New(fault.Conflict, "namespace %s is not empty: it holds %s", k.Name, join(held, 3)),
-			"Delete its devices and assets first.")
-	}
-	return errors.Join(err, classify(rows.Err()))
+	return keys, classify(rows.Err())
 }
 
 func join(names []string, most int) string {

@@ -401,6 +401,8 @@ func Inside(k Kind) []Kind {
 		return []Kind{KindDataflowProfile, KindDataflowEndpoint}
 	case KindDataflowProfile:
 		return []Kind{KindDataflow}
+	case KindSchema:
+		return []Kind{KindSchemaVersion}
 	default:
 		return nil
 	}

@@ -1,0 +1,2 @@
+-- Schemas are documents as well: they need no table. With this format comes the
+-- default schema registry, which is put in by the program.
