@@ -24,7 +24,7 @@ type layer struct {
 func layers() []layer {
 	foundations := []string{"internal/config", "internal/version", "internal/metrics"}
 	contracts := []string{"internal/emit", "internal/sink", "internal/supervise", "internal/cli", "internal/output", "internal/kql"}
-	adapters := []string{"internal/registry", "internal/state", "internal/secret", "internal/pki"}
+	adapters := []string{"internal/registry", "internal/state", "internal/secret", "internal/schemas", "internal/pki"}
 	with := func(parts ...[]string) []string {
 		all := []string{"pkg/..."}
 		for _, p := range parts {
@@ -42,7 +42,7 @@ func layers() []layer {
 		{[]string{"internal/kql"}, []string{"pkg/fault"}},
 		{[]string{"internal/cli"}, with(foundations, []string{"internal/output"})},
 		{contracts, with(foundations, []string{"internal/sink"})},
-		{[]string{"internal/secret"}, with([]string{"internal/registry"})},
+		{[]string{"internal/secret", "internal/schemas"}, with([]string{"internal/registry"})},
 		{adapters, with(foundations)},
 		{[]string{"internal/connector/all"}, with([]string{"internal/connector/...", "internal/pki"})},
 		{[]string{"internal/thirdparty/..."}, []string{"$self"}},
