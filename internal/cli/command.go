@@ -83,7 +83,7 @@ func (c *Command) options(g *Globals) *Set {
 	if c.Verb.Options != nil {
 		c.Verb.Options(s)
 	}
-	own := len(s.list)
+	s.own = len(s.list)
 	s.Flag(&g.help, "--help", "-h").Doc("Show this help message and exit.")
 	var format string
 	o := s.Enum(&format, output.Names(), "--output", "-o").Doc("Output format.").Default("json")
@@ -100,11 +100,14 @@ func (c *Command) options(g *Globals) *Set {
 	s.String(&g.subscription, "--subscription").Doc("Accepted where a script passes it, and without effect: there is one registry.")
 	s.String(&g.Registry, "--registry").Ours().Doc("Folder of the registry.")
 	s.String(&g.ConfigFile, "--config-file").Ours().Doc("Configuration file.")
-	// A command's own option wins over a global one of the same name.
-	s.list = slices.DeleteFunc(s.list, func(o *Option) bool {
-		i := slices.Index(s.list, o)
-		return i >= own && slices.ContainsFunc(s.list[:own], func(x *Option) bool { return x.hasName(o.names[0]) })
-	})
+	// A command's own option wins over a global one of the same name, and over
+	// one of ours that is a prefix of its name.
+	wins := func(x, global *Option) bool {
+		return x.hasName(global.names[0]) || global.ours && !x.ours && x.begins(global.names[0])
+	}
+	s.list = append(s.list[:s.own:s.own], slices.DeleteFunc(slices.Clone(s.list[s.own:]), func(global *Option) bool {
+		return slices.ContainsFunc(s.list[:s.own], func(x *Option) bool { return wins(x, global) })
+	})...)
 	return s
 }
 

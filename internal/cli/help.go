@@ -47,7 +47,7 @@ func (c *Command) verbHelp(b *strings.Builder) {
 		fmt.Fprintf(b, "\nPositional\n")
 		columns(b, [][2]string{{p.word, p.doc}})
 	}
-	own, global := c.split(set)
+	own, global := set.split()
 	if len(own) > 0 {
 		fmt.Fprintf(b, "\nArguments\n")
 		columns(b, optionRows(own))
@@ -69,12 +69,11 @@ func (c *Command) exits() string {
 }
 
 // split tells a command's own options from the global ones; required ones come first.
-func (c *Command) split(set *Set) (own, global []*Option) {
-	n := len(set.list) - len((&Command{Cobra: c.Cobra}).options(&Globals{}).list)
-	for i, o := range set.list {
+func (s *Set) split() (own, global []*Option) {
+	for i, o := range s.list {
 		switch {
 		case o.hidden:
-		case i < n:
+		case i < s.own:
 			own = append(own, o)
 		default:
 			global = append(global, o)

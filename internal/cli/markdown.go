@@ -78,7 +78,7 @@ func (c *Command) verbPage(b *strings.Builder) {
 	if c.Verb.Example != "" {
 		fmt.Fprintf(b, "\n## Examples\n\n```\n%s\n```\n", c.Verb.Example)
 	}
-	own, _ := c.split(set)
+	own, _ := set.split()
 	if len(own) > 0 {
 		b.WriteString("\n## Options\n\n| option | |\n|---|---|\n")
 		for _, r := range optionRows(own) {

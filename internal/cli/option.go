@@ -70,12 +70,18 @@ func (o *Option) hasName(name string) bool {
 	return old || slices.Contains(o.names, name)
 }
 
+// begins reports whether a long name of the option begins with a prefix.
+func (o *Option) begins(prefix string) bool {
+	return slices.ContainsFunc(o.names, func(name string) bool { return strings.HasPrefix(name, prefix) })
+}
+
 // Given reports whether the option was on the command line.
 func (o *Option) Given() bool { return o.seen }
 
 // Set collects the options of one command.
 type Set struct {
 	list       []*Option
+	own        int // how many of the list are the command's own; the others are global
 	positional *positional
 }
 
