@@ -8,6 +8,7 @@ import (
 	"github.com/iotops/iotops/cmd/dataflow"
 	"github.com/iotops/iotops/cmd/history"
 	"github.com/iotops/iotops/cmd/ns"
+	"github.com/iotops/iotops/cmd/schema"
 	"github.com/iotops/iotops/cmd/secret"
 	"github.com/iotops/iotops/cmd/serve"
 	"github.com/iotops/iotops/cmd/simulate"
@@ -29,6 +30,7 @@ func Root(f *app.Factory) *cli.Command {
 		history.New(f),
 		ns.NewDevice(f),
 		ns.New(f),
+		schema.New(f),
 		secret.New(f),
 		serve.New(f),
 		simulate.New(f),

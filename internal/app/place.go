@@ -138,6 +138,14 @@ func (f *Factory) NamespaceNames(ctx context.Context) []string {
 	return complete[*model.Namespace](ctx, f)
 }
 
+// SchemaRegistryNames completes names of schema registries.
+func (f *Factory) SchemaRegistryNames(ctx context.Context) []string {
+	return complete[*model.SchemaRegistry](ctx, f)
+}
+
+// SchemaNames completes names of schemas.
+func (f *Factory) SchemaNames(ctx context.Context) []string { return complete[*model.Schema](ctx, f) }
+
 // AssetNames completes names of assets of both kinds.
 func (f *Factory) AssetNames(ctx context.Context) []string {
 	return append(complete[*model.Asset](ctx, f), complete[*model.ClassicAsset](ctx, f)...)
