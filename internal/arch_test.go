@@ -52,7 +52,7 @@ func layers() []layer {
 		{[]string{"internal/host", "internal/reconcile", "internal/api"}, with(foundations, contracts, adapters)},
 		{[]string{"internal/app"}, []string{"pkg/...", "internal/..."}},
 		{[]string{"cmd"}, []string{"cmd/...", "internal/app", "internal/cli", "internal/output", "internal/version", "pkg/..."}},
-		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/kql", "internal/output", "internal/registry", "internal/pki", "internal/version", "pkg/..."}},
+		{[]string{"cmd/..."}, []string{"$self", "internal/app", "internal/cli", "internal/kql", "internal/output", "internal/registry", "internal/schemas", "internal/pki", "internal/version", "pkg/..."}},
 	}
 }
 

@@ -190,9 +190,12 @@ func put(ctx context.Context, tx *registry.Tx, list []model.Object, replace bool
 // untouched reports whether a resource is one of those that each registry has
 // from the start, as it was made.
 func untouched(o model.Object) bool {
-	k := o.Key()
-	given := k.Kind == model.KindNamespace || k.Kind == model.KindInstance || k.Kind == model.KindDataflowProfile || k.Kind == model.KindDataflowEndpoint
-	return given && o.Head().Generation == 1
+	switch o.Kind() { // the others are made by users only
+	case model.KindNamespace, model.KindInstance, model.KindDataflowProfile, model.KindDataflowEndpoint, model.KindSchemaRegistry:
+		return o.Head().Generation == 1
+	default:
+		return false
+	}
 }
 
 func equal(a, b model.Object) (bool, error) {
