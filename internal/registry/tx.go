@@ -234,12 +234,13 @@ func (t *Tx) compact(ctx context.Context) error {
 // empty makes sure that a resource that others live in holds none: those that
 // are only part of it are deleted, others keep it.
 func (t *Tx) empty(ctx context.Context, k model.Key) error {
-	switch k.Kind { // the others may go with all that is in them
+	switch k.Kind {
 	case model.KindNamespace:
 		return t.refuseIfHolding(ctx, k, "namespace", "Delete its devices and assets first.",
 			model.KindDevice, model.KindAsset, model.KindDiscoveredDevice, model.KindDiscoveredAsset)
 	case model.KindSchemaRegistry:
 		return t.refuseIfHolding(ctx, k, "schema registry", "Delete its schemas first.", model.KindSchema)
+	default: // the others may go with all that is in them
 	}
 	kinds := model.Inside(k.Kind)
 	if len(kinds) == 0 {
