@@ -16,13 +16,14 @@ type instance struct {
 	name, description string
 	namespace         string
 	tags              map[string]string
+	features          []string
 	yes               bool
 }
 
 // NewInstance returns the commands on instances: as in Azure's command line
 // they are at the root.
 func NewInstance(f *app.Factory) []*cli.Command {
-	return []*cli.Command{newInstanceCreate(f), newInstanceDelete(f), newInstanceList(f), newInstanceShow(f)}
+	return []*cli.Command{newInstanceCreate(f), newInstanceDelete(f), newInstanceList(f), newInstanceShow(f), newInstanceUpdate(f)}
 }
 
 func (i *instance) declare(f *app.Factory, s *cli.Set) {
@@ -111,6 +112,44 @@ func newInstanceShow(f *app.Factory) *cli.Command {
 			return show(ctx, io, store, o)
 		},
 	})
+}
+
+func newInstanceUpdate(f *app.Factory) *cli.Command {
+	var i instance
+	return cli.NewVerb(cli.Verb{
+		Use: "update", Short: "Change an instance.", Exits: exitNotFound,
+		Long:    "What is not given stays. --tags replaces all tags; features are merged by component.",
+		Example: "iotops update -n default --description \"Hall 3\"\niotops update -n default --feature connectors.mode=Preview connectors.settings.preview=Enabled",
+		Options: func(s *cli.Set) {
+			i.declare(f, s)
+			s.String(&i.description, "--description", "--desc").Doc("Description.")
+			s.Extend(&i.features, "--feature").Doc("COMPONENT.mode=Stable|Preview|Disabled, or COMPONENT.settings.NAME=Enabled|Disabled; may be repeated.")
+			s.Tags(&i.tags, "--tags").Doc("Tags: key[=value] …; they replace all tags.")
+		},
+		Run: func(ctx context.Context, io *cli.IO) error {
+			key, err := i.key()
+			if err != nil {
+				return err
+			}
+			return edit(ctx, f, io, key, i.apply)
+		},
+	})
+}
+
+// apply puts what is given over an instance.
+func (i *instance) apply(o *model.Instance) error {
+	if i.description != "" {
+		o.Properties.Description = i.description
+	}
+	if i.tags != nil {
+		o.Tags = i.tags
+	}
+	for _, token := range i.features {
+		if err := o.SetFeature(token); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newInstanceList(f *app.Factory) *cli.Command {

@@ -1,4 +1,5 @@
-// Package secret holds the commands for secrets. Values are never printed.
+// Package secret holds the commands for secrets. Values are printed by `show
+// --reveal` only.
 package secret
 
 import (
@@ -18,7 +19,7 @@ const maxValue = 1 << 20
 
 // New returns the commands.
 func New(f *app.Factory) *cli.Command {
-	return cli.NewGroup("secret", "Secrets that endpoints refer to.", newSet(f), newList(f), newDelete(f))
+	return cli.NewGroup("secret", "Secrets that endpoints refer to.", newSet(f), newList(f), newShow(f), newDelete(f))
 }
 
 func newSet(f *app.Factory) *cli.Command {
@@ -50,6 +51,7 @@ func newSet(f *app.Factory) *cli.Command {
 // secrets is what the commands ask of the store.
 type secrets interface {
 	Put(ctx context.Context, ref string, plain connector.Secret) error
+	Get(ctx context.Context, ref string) (connector.Secret, error)
 	List(ctx context.Context) ([]string, error)
 	Delete(ctx context.Context, ref string) error
 }
@@ -114,6 +116,39 @@ func newList(f *app.Factory) *cli.Command {
 				rows = append(rows, map[string]string{"name": n})
 			}
 			return s.Print(rows)
+		},
+	})
+}
+
+func newShow(f *app.Factory) *cli.Command {
+	var p app.Place
+	var name string
+	var reveal bool
+	return cli.NewVerb(cli.Verb{
+		Use: "show", Short: "Show that a secret is there, or its value.", Example: "iotops secret show -n plc/password\niotops secret show -n plc/password --reveal --query value -o tsv",
+		Exits: "3  it does not exist",
+		Options: func(s *cli.Set) {
+			s.String(&name, "--name", "-n").Required().Doc("Name of the secret: NAME/KEY.")
+			s.Flag(&reveal, "--reveal").Doc("Print the value.")
+			f.Place(s, &p)
+		},
+		Run: func(ctx context.Context, s *cli.IO) error {
+			store, err := open(ctx, f, &p)
+			if err != nil {
+				return err
+			}
+			plain, err := store.Get(ctx, name)
+			if fault.CodeOf(err) == "SecretNotFound" {
+				return fault.As(fault.NotFound, err, "instance")
+			}
+			if err != nil {
+				return err
+			}
+			row := map[string]any{"name": name}
+			if reveal {
+				row["value"] = plain.Reveal()
+			}
+			return s.Print(row)
 		},
 	})
 }

@@ -150,7 +150,15 @@ func (f *Factory) Secrets(ctx context.Context, instance model.Key) (*secret.Stor
 	if err != nil {
 		return nil, err
 	}
-	return secret.New(store, instance), nil
+	cfg, err := f.Config()
+	if err != nil {
+		return nil, err
+	}
+	secrets := secret.New(store, instance)
+	if cfg.KeyFile != "" {
+		secrets = secrets.WithKeyFile(cfg.KeyFile)
+	}
+	return secrets, nil
 }
 
 // PKI returns the certificate store.

@@ -24,6 +24,7 @@ type Config struct {
 	Instance       string `mapstructure:"instance" default:"default" doc:"instance where a command names none"`
 	ResourceGroup  string `mapstructure:"resourceGroup" default:"default" doc:"resource group where a command names none"`
 	TopicNamespace string `mapstructure:"topicNamespace" default:"azure-iot-operations" doc:"first level of default topics"`
+	KeyFile        string `mapstructure:"keyFile" doc:"file with the key that secrets are encrypted with: 32 bytes, or their base64; empty = keys/secrets.key of the registry's folder, made when it is needed"`
 	LogLevel       string `mapstructure:"logLevel" default:"info" doc:"debug, info, warn or error"`
 
 	MQTT   MQTT   `mapstructure:"mqtt"`

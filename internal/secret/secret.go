@@ -7,6 +7,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"io/fs"
 	"os"
@@ -29,6 +30,7 @@ type Store struct {
 	registry *registry.Store
 	instance string // "group/name", folded
 	key      string // file of the master key
+	given    bool   // by the user: it is not made
 }
 
 // New returns the secrets of an instance. The key that encrypts them is made
@@ -36,6 +38,13 @@ type Store struct {
 func New(r *registry.Store, instance model.Key) *Store {
 	f := instance.Fold()
 	return &Store{registry: r, instance: f.Parent + "/" + f.Name, key: filepath.Join(r.Dir(), "keys", "secrets.key")}
+}
+
+// WithKeyFile makes the store use a key file of the user's, which holds 32
+// bytes or their base64 and must be there. It is called before the store is used.
+func (s *Store) WithKeyFile(path string) *Store {
+	s.key, s.given = path, true
+	return s
 }
 
 // SplitRef splits "name/key". Azure's names have letters, digits and dashes.
@@ -52,7 +61,7 @@ func SplitRef(ref string) (name, key string, err error) {
 // may be made.
 func (s *Store) cipher(mayMake bool) (cipher.AEAD, error) {
 	key, err := os.ReadFile(s.key)
-	if errors.Is(err, fs.ErrNotExist) && mayMake {
+	if errors.Is(err, fs.ErrNotExist) && mayMake && !s.given {
 		key, err = s.makeKey()
 	}
 	if err != nil {
@@ -61,6 +70,9 @@ func (s *Store) cipher(mayMake bool) (cipher.AEAD, error) {
 	}
 	if info, err := os.Stat(s.key); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		return nil, fault.WithHint(fault.New(fault.Denied, "the key file %s may be read by others", s.key), "chmod 600 %s", s.key)
+	}
+	if text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(key))); s.given && err == nil {
+		key = text
 	}
 	if len(key) != 32 {
 		return nil, fault.New(fault.Denied, "the key file %s is damaged", s.key)

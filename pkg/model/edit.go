@@ -1,7 +1,9 @@
 package model
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/iotops/iotops/pkg/fault"
 )
@@ -183,4 +185,47 @@ func (o *Device) RemoveEndpoints(names []string) {
 	for _, name := range names {
 		delete(o.Properties.Endpoints.Inbound, name)
 	}
+}
+
+// feature is what one component of an instance may do.
+type feature struct {
+	Mode     string            `json:"mode,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// SetFeature sets one feature: "COMPONENT.mode=Stable|Preview|Disabled" or
+// "COMPONENT.settings.NAME=Enabled|Disabled".
+func (o *Instance) SetFeature(token string) error {
+	path, val, ok := strings.Cut(token, "=")
+	parts := strings.Split(path, ".")
+	bad := fault.New(fault.Invalid, "feature %q is neither COMPONENT.mode=Stable|Preview|Disabled nor COMPONENT.settings.NAME=Enabled|Disabled", token)
+	if !ok || slices.Contains(parts, "") {
+		return bad
+	}
+	var f feature
+	if old := o.Properties.Features[parts[0]]; old != nil {
+		if err := json.Unmarshal(old, &f); err != nil {
+			return fault.As(fault.Invalid, err, "feature %s", parts[0])
+		}
+	}
+	switch {
+	case len(parts) == 2 && parts[1] == "mode" && slices.Contains([]string{"Stable", "Preview", "Disabled"}, val):
+		f.Mode = val
+	case len(parts) == 3 && parts[1] == "settings" && slices.Contains([]string{"Enabled", "Disabled"}, val):
+		if f.Settings == nil {
+			f.Settings = map[string]string{}
+		}
+		f.Settings[parts[2]] = val
+	default:
+		return bad
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if o.Properties.Features == nil {
+		o.Properties.Features = map[string]json.RawMessage{}
+	}
+	o.Properties.Features[parts[0]] = text
+	return nil
 }
