@@ -133,6 +133,9 @@ func (s *server) openStores(ctx context.Context) error {
 	if s.lease, err = s.state.AcquireLease(ctx, LeaseName(s.o.Instance)); err != nil {
 		return err
 	}
+	if err := pruneState(ctx, s.store, s.state); err != nil {
+		s.o.Log.Warn("state of what was deleted is kept", "err", err)
+	}
 	s.secrets, err = s.f.Secrets(ctx, s.o.Instance)
 	return err
 }
