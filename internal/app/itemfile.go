@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -291,7 +292,8 @@ func ItemOfCells(row map[string]any, cells map[string]Cell) (map[string]any, err
 func (c Cell) value(head string, v any) (any, error) {
 	text, _ := v.(string)
 	if c.Title {
-		return strings.ToUpper(text[:1]) + strings.ToLower(text[1:]), nil
+		first, rest := utf8.DecodeRuneInString(text)
+		return string(unicode.ToUpper(first)) + strings.ToLower(text[rest:]), nil
 	}
 	if !c.Number {
 		return text, nil
@@ -316,6 +318,7 @@ func Known(member string, texts ...string) string {
 		if v, ok := doc[member]; ok && v != nil {
 			return fmt.Sprint(v)
 		}
+		return ""
 	}
 	return ""
 }
