@@ -428,6 +428,9 @@ func (c *Client) connection(ctx context.Context) error {
 		c.conn = nil
 		c.mu.Unlock()
 	}()
+	if err := c.resubscribe(ctx, conn); err != nil { // those that came while the others were asked for
+		return err
+	}
 	c.since = time.Now()
 	c.counts.connects.Add(1)
 	c.o.Log.Info("broker connected", "broker", c.url.Host, "session_present", ack.SessionPresent)

@@ -271,3 +271,30 @@ func run(t *testing.T, c *mqtt.Client, fn func()) {
 		require.NoError(t, <-done)
 	}
 }
+
+// TestNoSubscriptionIsForgottenWhileConnecting subscribes while the connection
+// comes up, again and again: one that came in between was never asked for.
+func TestNoSubscriptionIsForgottenWhileConnecting(t *testing.T) {
+	b := broker(t, "127.0.0.1:0")
+	for i := range 50 {
+		c := start(t, mqtt.Options{URL: b.URL(), ClientID: "watch-" + strconv.Itoa(i)})
+		ctx, cancel := context.WithCancel(t.Context())
+		var recs []*record.Publisher
+		done := make(chan error, 10)
+		for f := range 10 {
+			rec := record.New()
+			recs = append(recs, rec)
+			go func() { done <- c.Subscribe(ctx, "f"+strconv.Itoa(f)+"/#", rec) }()
+		}
+		for f, rec := range recs {
+			require.Eventually(t, func() bool {
+				require.NoError(t, b.Publish(t.Context(), &message.Message{Topic: "f" + strconv.Itoa(f) + "/x", Payload: []byte("1")}))
+				return len(rec.Messages()) > 0
+			}, 20*time.Second, time.Millisecond)
+		}
+		cancel()
+		for range recs {
+			require.NoError(t, <-done)
+		}
+	}
+}

@@ -15,7 +15,8 @@ import (
 type subscription struct {
 	filter string
 	to     message.Publisher
-	failed chan error // capacity 1: the broker refuses it
+	failed chan error   // capacity 1: the broker refuses it
+	on     *paho.Client // connection that was asked for it; behind the Client's mu
 }
 
 // Subscribe implements message.Subscriber. It outlives connections.
@@ -23,10 +24,11 @@ func (c *Client) Subscribe(ctx context.Context, filter string, to message.Publis
 	if err := topic.CheckFilter(filter); err != nil {
 		return err
 	}
-	s := &subscription{filter, to, make(chan error, 1)}
+	s := &subscription{filter: filter, to: to, failed: make(chan error, 1)}
 	c.mu.Lock()
 	c.subs[s] = true
 	conn := c.conn
+	s.on = conn
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
@@ -60,12 +62,16 @@ func (c *Client) subscribe(ctx context.Context, conn *paho.Client, s *subscripti
 	return nil
 }
 
-// resubscribe asks for everything again on a new connection.
+// resubscribe asks on a new connection for everything that was not asked for
+// there yet.
 func (c *Client) resubscribe(ctx context.Context, conn *paho.Client) error {
 	c.mu.Lock()
 	list := make([]*subscription, 0, len(c.subs))
 	for s := range c.subs {
-		list = append(list, s)
+		if s.on != conn {
+			s.on = conn
+			list = append(list, s)
+		}
 	}
 	c.mu.Unlock()
 	for _, s := range list {
