@@ -22,7 +22,6 @@ type asset struct {
 	tags                   map[string]string
 	defaults               []defaultForm
 	custom                 app.CustomQuery
-	yes                    bool
 }
 
 // defaultForm holds what the options of an assetDefault were told.
@@ -51,6 +50,11 @@ func (a *asset) declareName(f *app.Factory, s *cli.Set, names ...string) {
 func (a *asset) key(ctx context.Context, r registry.Reader) (model.Key, error) {
 	parent, err := a.place.Namespace(ctx, r)
 	return model.Key{Kind: model.KindAsset, Parent: parent, Name: a.name}, err
+}
+
+// named returns how the asset is asked for.
+func (a *asset) named(f *app.Factory) named {
+	return named{declare: func(s *cli.Set) { a.declareName(f, s, "--name", "-n") }, key: a.key}
 }
 
 func (a *asset) declareChange(s *cli.Set, k *kind) {
@@ -216,47 +220,12 @@ func newAssetUpdate(f *app.Factory, k *kind) *cli.Command {
 
 func newAssetShow(f *app.Factory) *cli.Command {
 	var a asset
-	return cli.NewVerb(cli.Verb{
-		Use: "show", Short: "Show an asset and its status.", Example: "iotops ns asset show -n oven", Exits: exitNotFound,
-		Options: func(s *cli.Set) { a.declareName(f, s, "--name", "-n") },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := a.key(ctx, store)
-			if err != nil {
-				return err
-			}
-			o, err := registry.Get[*model.Asset](ctx, store, key)
-			if err != nil {
-				return err
-			}
-			return show(ctx, io, store, o)
-		},
-	})
+	return showVerb(f, a.named(f), "Show an asset and its status.", "iotops ns asset show -n oven")
 }
 
 func newAssetDelete(f *app.Factory) *cli.Command {
 	var a asset
-	return cli.NewVerb(cli.Verb{
-		Use: "delete", Short: "Delete an asset.", Example: "iotops ns asset delete -n oven -y", Exits: exitNotFound,
-		Options: func(s *cli.Set) {
-			a.declareName(f, s, "--name", "-n")
-			s.Flag(&a.yes, "--yes", "-y").Doc("Do not ask.")
-		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := a.key(ctx, store)
-			if err != nil {
-				return err
-			}
-			return remove(ctx, f, io, key, a.yes)
-		},
-	})
+	return deleteVerb(f, a.named(f), "Delete an asset.", "iotops ns asset delete -n oven -y")
 }
 
 func newAssetQuery(f *app.Factory) *cli.Command {

@@ -30,7 +30,6 @@ type device struct {
 	disabled                     *bool
 	manufacturer, model, os, osv string
 	tags                         map[string]string
-	yes                          bool
 }
 
 // key returns the device's key; its namespace must exist.
@@ -42,6 +41,11 @@ func (d *device) key(ctx context.Context, r registry.Reader) (model.Key, error) 
 func (d *device) declareName(f *app.Factory, s *cli.Set) {
 	s.String(&d.name, "--name", "-n").Required().Doc("Name of the device.").Complete(f.DeviceNames)
 	f.Place(s, &d.place)
+}
+
+// named returns how the device is asked for.
+func (d *device) named(f *app.Factory) named {
+	return named{declare: func(s *cli.Set) { d.declareName(f, s) }, key: d.key}
 }
 
 func (d *device) declareChange(s *cli.Set) {
@@ -105,25 +109,7 @@ func mergeAttributes(into *map[string]any, tokens []string) {
 
 func newDeviceShow(f *app.Factory) *cli.Command {
 	var d device
-	return cli.NewVerb(cli.Verb{
-		Use: "show", Short: "Show a device and its status.", Example: "iotops ns device show -n line1", Exits: exitNotFound,
-		Options: func(s *cli.Set) { d.declareName(f, s) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := d.key(ctx, store)
-			if err != nil {
-				return err
-			}
-			o, err := registry.Get[*model.Device](ctx, store, key)
-			if err != nil {
-				return err
-			}
-			return show(ctx, io, store, o)
-		},
-	})
+	return showVerb(f, d.named(f), "Show a device and its status.", "iotops ns device show -n line1")
 }
 
 func newDeviceUpdate(f *app.Factory) *cli.Command {
@@ -163,25 +149,7 @@ func newDeviceUpdate(f *app.Factory) *cli.Command {
 
 func newDeviceDelete(f *app.Factory) *cli.Command {
 	var d device
-	return cli.NewVerb(cli.Verb{
-		Use: "delete", Short: "Delete a device.", Example: "iotops ns device delete -n line1 -y", Exits: exitNotFound,
-		Long: "Assets that refer to it stay, and are named: their status says that the device is gone.",
-		Options: func(s *cli.Set) {
-			d.declareName(f, s)
-			s.Flag(&d.yes, "--yes", "-y").Doc("Do not ask.")
-		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := d.key(ctx, store)
-			if err != nil {
-				return err
-			}
-			return remove(ctx, f, io, key, d.yes)
-		},
-	})
+	return deleteVerb(f, d.named(f), "Delete a device. Assets that refer to it stay, and are named.", "iotops ns device delete -n line1 -y")
 }
 
 func newDeviceQuery(f *app.Factory, word string) *cli.Command {

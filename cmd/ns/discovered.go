@@ -25,7 +25,7 @@ type discovered[T model.Object] struct {
 type seen struct {
 	place            app.Place
 	name, as, device string
-	yes, replace     bool
+	replace          bool
 	custom           app.CustomQuery
 }
 
@@ -67,7 +67,8 @@ func newDiscoveredAsset(f *app.Factory) *cli.Command {
 
 func (d *discovered[T]) group(f *app.Factory) *cli.Command {
 	return cli.NewGroup(d.word, "See what connectors have discovered, and make "+d.becomes+"s of it.",
-		d.list(f, "list"), d.list(f, "query"), d.show(f), d.imports(f), d.remove(f))
+		d.list(f, "list"), d.list(f, "query"), showVerb(f, d.named(f), "Show a "+d.what+".", "iotops ns "+d.word+" show -n seen-1"), d.imports(f),
+		deleteVerb(f, d.named(f), "Forget a "+d.what+". What was made of it stays.", "iotops ns "+d.word+" delete -n seen-1 -y"))
 }
 
 func (d *discovered[T]) declare(f *app.Factory, s *cli.Set, o *seen) {
@@ -107,50 +108,13 @@ func (d *discovered[T]) list(f *app.Factory, word string) *cli.Command {
 	})
 }
 
-func (d *discovered[T]) show(f *app.Factory) *cli.Command {
+// named returns how the discovered thing is asked for.
+func (d *discovered[T]) named(f *app.Factory) named {
 	var o seen
-	return cli.NewVerb(cli.Verb{
-		Use: "show", Short: "Show a " + d.what + ".", Example: "iotops ns " + d.word + " show -n seen-1", Exits: exitNotFound,
-		Options: func(s *cli.Set) { d.declare(f, s, &o) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := d.key(ctx, store, &o)
-			if err != nil {
-				return err
-			}
-			x, err := registry.Get[T](ctx, store, key)
-			if err != nil {
-				return err
-			}
-			return show(ctx, io, store, x)
-		},
-	})
-}
-
-func (d *discovered[T]) remove(f *app.Factory) *cli.Command {
-	var o seen
-	return cli.NewVerb(cli.Verb{
-		Use: "delete", Short: "Forget a " + d.what + ". What was made of it stays.", Exits: exitNotFound,
-		Example: "iotops ns " + d.word + " delete -n seen-1 -y",
-		Options: func(s *cli.Set) {
-			d.declare(f, s, &o)
-			s.Flag(&o.yes, "--yes", "-y").Doc("Do not ask.")
-		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			key, err := d.key(ctx, store, &o)
-			if err != nil {
-				return err
-			}
-			return remove(ctx, f, io, key, o.yes)
-		},
-	})
+	return named{
+		declare: func(s *cli.Set) { d.declare(f, s, &o) },
+		key:     func(ctx context.Context, r registry.Reader) (model.Key, error) { return d.key(ctx, r, &o) },
+	}
 }
 
 func (d *discovered[T]) imports(f *app.Factory) *cli.Command {

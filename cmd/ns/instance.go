@@ -17,7 +17,6 @@ type instance struct {
 	namespace         string
 	tags              map[string]string
 	features          []string
-	yes               bool
 }
 
 // NewInstance returns the commands on instances: as in Azure's command line
@@ -34,6 +33,14 @@ func (i *instance) declare(f *app.Factory, s *cli.Set) {
 func (i *instance) key() (model.Key, error) {
 	group, err := i.place.GroupName()
 	return model.Key{Kind: model.KindInstance, Parent: group, Name: i.name}, err
+}
+
+// named returns how the instance is asked for.
+func (i *instance) named(f *app.Factory) named {
+	return named{
+		declare: func(s *cli.Set) { i.declare(f, s) },
+		key:     func(context.Context, registry.Reader) (model.Key, error) { return i.key() },
+	}
 }
 
 func newInstanceCreate(f *app.Factory) *cli.Command {
@@ -93,25 +100,7 @@ func (i *instance) ensureNamespace(ctx context.Context, tx *registry.Tx, key mod
 
 func newInstanceShow(f *app.Factory) *cli.Command {
 	var i instance
-	return cli.NewVerb(cli.Verb{
-		Use: "show", Short: "Show an instance.", Example: "iotops show -n default", Exits: exitNotFound,
-		Options: func(s *cli.Set) { i.declare(f, s) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			key, err := i.key()
-			if err != nil {
-				return err
-			}
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			o, err := registry.Get[*model.Instance](ctx, store, key)
-			if err != nil {
-				return err
-			}
-			return show(ctx, io, store, o)
-		},
-	})
+	return showVerb(f, i.named(f), "Show an instance.", "iotops show -n default")
 }
 
 func newInstanceUpdate(f *app.Factory) *cli.Command {
@@ -153,34 +142,10 @@ func (i *instance) apply(o *model.Instance) error {
 }
 
 func newInstanceList(f *app.Factory) *cli.Command {
-	var group string
-	return cli.NewVerb(cli.Verb{
-		Use: "list", Short: "List instances.", Example: "iotops list -o table",
-		Options: func(s *cli.Set) { s.String(&group, "--resource-group", "-g").Doc("Only those of this resource group.") },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			return io.Print(app.ShowAll[*model.Instance](ctx, store, registry.Query{Parent: group}, nil))
-		},
-	})
+	return listVerb[*model.Instance](f, "List instances.", "iotops list -o table")
 }
 
 func newInstanceDelete(f *app.Factory) *cli.Command {
 	var i instance
-	return cli.NewVerb(cli.Verb{
-		Use: "delete", Short: "Delete an instance. Its namespace stays.", Example: "iotops delete -n plant2 -y", Exits: exitNotFound,
-		Options: func(s *cli.Set) {
-			i.declare(f, s)
-			s.Flag(&i.yes, "--yes", "-y").Doc("Do not ask.")
-		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			key, err := i.key()
-			if err != nil {
-				return err
-			}
-			return remove(ctx, f, io, key, i.yes)
-		},
-	})
+	return deleteVerb(f, i.named(f), "Delete an instance. Its namespace stays.", "iotops delete -n plant2 -y")
 }

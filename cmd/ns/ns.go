@@ -29,7 +29,6 @@ func NewDevice(f *app.Factory) *cli.Command { return newDevice(f, "device", true
 type namespace struct {
 	name, location string
 	tags           map[string]string
-	yes            bool
 	place          app.Place
 }
 
@@ -41,6 +40,14 @@ func (n *namespace) key() (model.Key, error) {
 func (n *namespace) declare(f *app.Factory, s *cli.Set) {
 	s.String(&n.name, "--name", "-n").Required().Doc("Name of the namespace.").Complete(f.NamespaceNames)
 	f.Group(s, &n.place)
+}
+
+// named returns how the namespace is asked for.
+func (n *namespace) named(f *app.Factory) named {
+	return named{
+		declare: func(s *cli.Set) { n.declare(f, s) },
+		key:     func(context.Context, registry.Reader) (model.Key, error) { return n.key() },
+	}
 }
 
 func newCreate(f *app.Factory) *cli.Command {
@@ -105,25 +112,7 @@ func show(ctx context.Context, io *cli.IO, r registry.Reader, o model.Object) er
 
 func newShow(f *app.Factory) *cli.Command {
 	var n namespace
-	return cli.NewVerb(cli.Verb{
-		Use: "show", Short: "Show a namespace.", Example: "iotops ns show -n default", Exits: exitNotFound,
-		Options: func(s *cli.Set) { n.declare(f, s) },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			key, err := n.key()
-			if err != nil {
-				return err
-			}
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			ns, err := registry.Get[*model.Namespace](ctx, store, key)
-			if err != nil {
-				return err
-			}
-			return show(ctx, io, store, ns)
-		},
-	})
+	return showVerb(f, n.named(f), "Show a namespace.", "iotops ns show -n default")
 }
 
 func newUpdate(f *app.Factory) *cli.Command {
@@ -171,36 +160,12 @@ func mergeTags(m *model.Meta, tags map[string]string) {
 }
 
 func newList(f *app.Factory) *cli.Command {
-	var group string
-	return cli.NewVerb(cli.Verb{
-		Use: "list", Short: "List namespaces.", Example: "iotops ns list\niotops ns list -g site1 -o table",
-		Options: func(s *cli.Set) { s.String(&group, "--resource-group", "-g").Doc("Only those of this resource group.") },
-		Run: func(ctx context.Context, io *cli.IO) error {
-			store, err := f.Registry(ctx)
-			if err != nil {
-				return err
-			}
-			return io.Print(app.ShowAll[*model.Namespace](ctx, store, registry.Query{Parent: group}, nil))
-		},
-	})
+	return listVerb[*model.Namespace](f, "List namespaces.", "iotops ns list\niotops ns list -g site1 -o table")
 }
 
 func newDelete(f *app.Factory) *cli.Command {
 	var n namespace
-	return cli.NewVerb(cli.Verb{
-		Use: "delete", Short: "Delete a namespace, which must be empty.", Example: "iotops ns delete -n plant -y", Exits: exitNotFound,
-		Options: func(s *cli.Set) {
-			n.declare(f, s)
-			s.Flag(&n.yes, "--yes", "-y").Doc("Do not ask.")
-		},
-		Run: func(ctx context.Context, io *cli.IO) error {
-			key, err := n.key()
-			if err != nil {
-				return err
-			}
-			return remove(ctx, f, io, key, n.yes)
-		},
-	})
+	return deleteVerb(f, n.named(f), "Delete a namespace, which must be empty.", "iotops ns delete -n plant -y")
 }
 
 // remove asks, and deletes a resource. Whoever still refers to it is named.
