@@ -26,9 +26,31 @@ func indented(doc any, prefix string) ([]byte, error) {
 		return nil, err
 	}
 	text := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	// encoding/json escapes these two for JavaScript's sake; they are plain text.
-	text = bytes.ReplaceAll(text, []byte(`\u2028`), []byte("\u2028"))
-	return bytes.ReplaceAll(text, []byte(`\u2029`), []byte("\u2029")), nil
+	return plain(text), nil
+}
+
+// plain takes two escapes back that encoding/json makes for JavaScript's sake:
+// those of the line and the paragraph separator, which are plain text.
+func plain(text []byte) []byte {
+	escape := []byte(`\u202`)
+	if !bytes.Contains(text, escape) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		switch rest := text[i:]; {
+		case rest[0] != '\\':
+			out = append(out, rest[0])
+		case bytes.HasPrefix(rest, escape) && len(rest) > len(escape) && (rest[len(escape)] == '8' || rest[len(escape)] == '9'):
+			out = append(out, "\u2028"[:2]...)
+			out = append(out, 0xa8+rest[len(escape)]-'8')
+			i += len(escape)
+		default: // an escape of two bytes at least: the second may be a backslash itself
+			out = append(out, rest[:2]...)
+			i++
+		}
+	}
+	return out
 }
 
 func streamJSON(w io.Writer, list Stream, _ Style) error {

@@ -1,6 +1,7 @@
 package output_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -130,4 +131,16 @@ func TestQueries(t *testing.T) {
 	got, err := show(t, "json", "properties.a[0] == `1`", device)
 	require.NoError(t, err)
 	require.Equal(t, "true\n", got)
+}
+
+func TestSeparatorsArePlainText(t *testing.T) {
+	for _, text := range []string{"a\u2028b", "a\u2029b", `a\u2028b`, `a\\u2029b`, "\u202a", `\`, "\\\u2028"} {
+		got, err := show(t, "json", "", map[string]any{"x": text})
+		require.NoError(t, err)
+		var back map[string]string
+		require.NoError(t, json.Unmarshal([]byte(got), &back), got)
+		require.Equal(t, text, back["x"])
+		require.Equal(t, strings.Count(text, "\u2028"), strings.Count(got, "\u2028"))
+		require.Equal(t, strings.Count(text, "\u2029"), strings.Count(got, "\u2029"))
+	}
 }
